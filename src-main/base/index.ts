@@ -1,0 +1,10 @@
+// The face of base: what every room may use.
+export * from './bytes.ts'
+export * from './clock.ts'
+export * from './datagram.ts'
+export * from './errors.ts'
+export * from './ids.ts'
+export * from './keyed-feed.ts'
+export * from './logger.ts'
+export * from './queue.ts'
+export * from './random.ts'

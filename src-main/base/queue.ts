@@ -1,0 +1,2 @@
+// Bounded queues.
+export {}

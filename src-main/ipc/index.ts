@@ -1,0 +1,2 @@
+// The face of ipc.
+export * from './types.ts'

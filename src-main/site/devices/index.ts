@@ -1,0 +1,3 @@
+// The face of devices.
+export * from './profile.ts'
+export * from './types.ts'

@@ -1,0 +1,2 @@
+// The face of groups.
+export * from './types.ts'

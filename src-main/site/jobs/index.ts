@@ -1,0 +1,2 @@
+// The face of jobs.
+export * from './types.ts'

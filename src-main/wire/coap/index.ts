@@ -1,0 +1,2 @@
+// The face of coap.
+export * from './types.ts'

@@ -1,0 +1,52 @@
+// What can be followed: each feed is a set of rows by key. A subscriber gets a snapshot, then deltas, at most ten a second.
+import type { z } from 'zod'
+import {
+  applicationGroupRow,
+  checklistRow,
+  checkRow,
+  coapGroupRow,
+  deviceRow,
+  discoveryRow,
+  exportRow,
+  jobItemRow,
+  jobRow,
+  membershipRow,
+  planLine,
+  preferencesRow,
+  problemRow,
+  progressRow,
+  roomRow,
+  sessionRow,
+  testRunRow,
+} from './model.ts'
+
+export const feeds = {
+  session: { key: 'key', row: sessionRow },
+  preferences: { key: 'key', row: preferencesRow },
+  progress: { key: 'step', row: progressRow },
+  checks: { key: 'check', row: checkRow },
+  problems: { key: 'id', row: problemRow },
+  rooms: { key: 'id', row: roomRow },
+  devices: { key: 'id', row: deviceRow },
+  discovery: { key: 'key', row: discoveryRow },
+  coapGroups: { key: 'id', row: coapGroupRow },
+  applicationGroups: { key: 'id', row: applicationGroupRow },
+  memberships: { key: 'key', row: membershipRow },
+  plan: { key: 'id', row: planLine },
+  jobs: { key: 'id', row: jobRow },
+  /** Items of unfinished jobs and of the newest finished job of each kind. */
+  jobItems: { key: 'key', row: jobItemRow },
+  testRuns: { key: 'id', row: testRunRow },
+  checklist: { key: 'item', row: checklistRow },
+  exports: { key: 'handle', row: exportRow },
+} as const
+
+export type FeedName = keyof typeof feeds
+export type FeedRow<Name extends FeedName> = z.infer<(typeof feeds)[Name]['row']>
+
+/** The rows as they are (`snapshot`), or what changed since the version before (`delta`). A gap in versions asks for a new subscription. */
+export type FeedMessage<Name extends FeedName = FeedName> =
+  | { readonly kind: 'snapshot'; readonly version: number; readonly rows: ReadonlyArray<FeedRow<Name>> }
+  | { readonly kind: 'delta'; readonly version: number; readonly upsert: ReadonlyArray<FeedRow<Name>>; readonly remove: readonly string[] }
+
+export const feedNames = Object.keys(feeds) as readonly FeedName[]
