@@ -1,12 +1,6 @@
-// A read model that others may follow: rows by key, a version, and coalesced changes.
+// A read model that others may follow: rows by key, and which keys changed.
 
-export interface FeedChange<Row> {
-  readonly version: number
-  readonly upsert: readonly Row[]
-  readonly remove: readonly string[]
-}
-
-/** Holds the current rows; listeners get told which keys changed, once for each synchronous burst of edits they care to drain. */
+/** Holds the current rows; listeners are told the keys of each change and look the rows up when they need them. */
 export class KeyedFeed<Row> {
   readonly #keyOf: (row: Row) => string
   readonly #rows = new Map<string, Row>()
@@ -22,6 +16,10 @@ export class KeyedFeed<Row> {
 
   get(key: string): Row | undefined {
     return this.#rows.get(key)
+  }
+
+  keys(): readonly string[] {
+    return [...this.#rows.keys()]
   }
 
   rows(): readonly Row[] {
