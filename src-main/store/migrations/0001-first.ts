@@ -148,6 +148,9 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
+-- REPLACE deletes without the trigger above.
+CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE sequence >= NEW.sequence)
+  BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
 
 -- What the demo site's devices remember over a power cut.
 CREATE TABLE demo_device (endpoint_name TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,0 +1,12 @@
+// The face of the store: one SQLite file for each site.
+export type { AuditLog, AuditVerdict } from './audit.ts'
+export { backupFolder, listBackups, newestBackup, type BackupFile } from './backups.ts'
+export { createDemoMemory } from './demo-memory.ts'
+export type { ExportRecord, ExportStore } from './exports.ts'
+export { canonicalJson } from './json.ts'
+export type { NewSite, SiteMeta, SiteSummary } from './meta.ts'
+export { CURRENT_VERSION } from './migrate.ts'
+export { createRegistrationStore } from './registrations.ts'
+export type { Database } from './site-database.ts'
+export { createSiteFile, openSiteFile, peekSiteFile, type SiteFile, type StorePorts } from './site-file.ts'
+export { guarded, storeFailure } from './sqlite-failure.ts'

@@ -1,0 +1,4 @@
+// The migrations in order: the n-th takes a file from version n-1 to version n. What was released never changes.
+import { sql as first } from './0001-first.ts'
+
+export const migrations: readonly string[] = [first]
