@@ -30,7 +30,10 @@ export interface JobStore {
   addJob(job: JobRecord, items: readonly JobItemRecord[]): void
   saveJob(job: JobRecord): void
   saveItems(items: readonly JobItemRecord[]): void
-  items(jobId: JobId): readonly JobItemRecord[]
+  /** In order; all of them, or one page. */
+  items(jobId: JobId, page?: { readonly offset: number; readonly limit: number }): readonly JobItemRecord[]
+  /** How many items are in each state. */
+  counts(jobId: JobId): Readonly<Record<ItemState, number>>
 }
 
 /** What one item came to. A throw is `failed` with the thrown failure; `cancelled` leaves the item pending. */
