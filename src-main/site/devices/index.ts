@@ -1,3 +1,10 @@
 // The face of devices.
+export * from './discovery.ts'
+export * from './import/index.ts'
+export * from './inventory-types.ts'
+export { createInventory } from './inventory.ts'
+export type { Hearing } from './hearing.ts'
+export { loadProfiles, parseProfile, type LoadedProfiles, type ProfileFiles } from './profile-load.ts'
 export * from './profile.ts'
+export { ROOM_PATH_SEPARATOR, roomPath } from './rooms.ts'
 export * from './types.ts'

@@ -1,0 +1,2 @@
+// The face of the device-list import.
+export * from './device-import.ts'
