@@ -1,2 +1,11 @@
 // The face of coap.
+export { blockBytes, blockOption, findBlock, type Block } from './block.ts'
+export { decodeMessage, encodeMessage } from './codec.ts'
+export { codeOfMethod, EMPTY_CODE, isRequestCode, isResponseCode, isSuccess, methodOfCode } from './codes.ts'
+export { CoapEndpoint, type CoapEndpointOptions } from './endpoint.ts'
+export { formatLink, formatLinkFormat, linkAttribute, linkMatches, linkValues, parseLinkFormat } from './link-format.ts'
+export * from './options.ts'
+export * from './parameters.ts'
+export { ResourceTree } from './resource-tree.ts'
+export type { CoapCounters, TraceEvent } from './trace.ts'
 export * from './types.ts'

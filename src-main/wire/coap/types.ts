@@ -66,7 +66,7 @@ export interface GroupRequestOptions {
 /** What a client of CoAP may do on one channel. */
 export interface CoapClient {
   readonly channelId: string
-  /** One request, one response of any class. Fails with `coap.timeout`, `coap.reset`, `coap.message-invalid`, `network.send-failed`, `cancelled`. */
+  /** One request, one response of any class. Fails with `coap.timeout`, `coap.reset`, `coap.message-invalid`, `coap.option-unsupported`, `coap.too-large`, `network.send-failed`, `network.down`, `cancelled`. */
   request(to: SocketAddress, request: ClientRequest, options?: RequestOptions): Promise<ClientResponse>
   /** One Non-confirmable request to a group; yields each response as it comes (draft-ietf-core-groupcomm-bis §3.1). */
   groupRequest(to: SocketAddress, request: ClientRequest, options: GroupRequestOptions): AsyncIterable<ClientResponse>
@@ -108,6 +108,8 @@ export interface Resource {
   readonly answersGroupRequests?: boolean
   /** Whether it also serves every path below its own. */
   readonly subtree?: boolean
+  /** Critical options that its handlers honour besides those of every resource, e.g. If-Match; others are answered 4.02. */
+  readonly criticalOptions?: readonly number[]
 }
 
 /** Where resources are hung up; several channels serve the same tree. */

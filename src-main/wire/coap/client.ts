@@ -1,0 +1,228 @@
+// The client role towards one peer: requests with bodies of any size, both ways in blocks where they need it (RFC 7252 §5, RFC 7959).
+import { AppError, concatBytes, equalBytes, type Clock, type Random, type SocketAddress } from '#main/base/index.ts'
+import { blockBytes, blockOption, findBlock, MAX_BLOCK_NUMBER, szxFor, type Block } from './block.ts'
+import { codeOfMethod, isResponseCode } from './codes.ts'
+import type { Exchanges, ExchangeResponse } from './exchange.ts'
+import { findOption, findUint, isCritical, OptionNumber, stringOption, uintOption } from './options.ts'
+import type { CoapParameters } from './parameters.ts'
+import type { ClientRequest, ClientResponse, CoapOption, RequestOptions } from './types.ts'
+
+export interface ClientOptions {
+  readonly exchanges: Exchanges
+  readonly clock: Clock
+  readonly random: Random
+  readonly parameters: CoapParameters
+  readonly maxBlockBytes: number
+}
+
+/** One request under way: what all its messages have in common. */
+interface Errand {
+  readonly to: SocketAddress
+  readonly code: string
+  readonly options: readonly CoapOption[]
+  readonly confirmable: boolean
+  readonly signal: AbortSignal | undefined
+  readonly startedMs: number
+}
+
+const NO_BYTES = new Uint8Array(0)
+/** A representation that keeps changing while its blocks are fetched is given up on. */
+const MAX_RESTARTS = 3
+
+/** Options of a response that this client understands (RFC 7252 §5.4.1). */
+const KNOWN_CRITICAL = new Set<number>([OptionNumber.BLOCK1, OptionNumber.BLOCK2])
+
+export class CoapRequester {
+  readonly #options: ClientOptions
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+  }
+
+  async request(to: SocketAddress, request: ClientRequest, options: RequestOptions = {}): Promise<ClientResponse> {
+    const { clock } = this.#options
+    const limit = timeLimit(clock, options)
+    const errand: Errand = {
+      to,
+      code: codeOfMethod(request.method),
+      options: requestOptions(request),
+      confirmable: options.confirmable ?? true,
+      signal: limit.signal,
+      startedMs: clock.monotonicMs(),
+    }
+    try {
+      const payload = request.payload ?? NO_BYTES
+      if (payload.length <= this.#options.maxBlockBytes)
+        return await this.#complete(errand, await this.#exchange(errand, payload, []), payload)
+      const tag: CoapOption = { number: OptionNumber.REQUEST_TAG, value: this.#options.random.bytes(4) }
+      const tagged: Errand = { ...errand, options: [...errand.options, tag] }
+      return await this.#complete(tagged, await this.#sendInBlocks(tagged, payload), NO_BYTES)
+    } finally {
+      limit.release()
+    }
+  }
+
+  /** Fetches what follows the first block of a response to a group request, from the one who sent it (groupcomm-bis §3.8). */
+  async continueResponse(request: ClientRequest, first: ExchangeResponse, startedMs: number, signal: AbortSignal): Promise<ClientResponse> {
+    const errand: Errand = {
+      to: first.source,
+      code: codeOfMethod(request.method),
+      options: requestOptions(request),
+      confirmable: true,
+      signal,
+      startedMs,
+    }
+    return this.#complete(errand, first, request.payload ?? NO_BYTES)
+  }
+
+  /** The payload in Block1 messages, the errand's Request-Tag in each (RFC 9175 §3.4); the response to the last. */
+  async #sendInBlocks(errand: Errand, payload: Uint8Array): Promise<ExchangeResponse> {
+    if (payload.length > this.#options.parameters.maxBodyBytes) {
+      throw new AppError('coap.too-large', 'The request body is too large', { details: { bytes: payload.length } })
+    }
+    let szx = szxFor(this.#options.maxBlockBytes)
+    let offset = 0
+    for (;;) {
+      const size = blockBytes(szx)
+      const block: Block = { num: offset / size, more: offset + size < payload.length, szx }
+      if (block.num > MAX_BLOCK_NUMBER) throw new AppError('coap.too-large', 'The peer wants blocks too small for the body')
+      const extra = [blockOption(OptionNumber.BLOCK1, block)]
+      if (offset === 0) extra.push(uintOption(OptionNumber.SIZE1, payload.length))
+      const response = await this.#exchange(errand, payload.subarray(offset, offset + size), extra)
+      const { code, options } = response.message
+      const echoed = findBlock(options, OptionNumber.BLOCK1)
+      const smaller = echoed !== undefined && echoed !== 'invalid' && echoed.szx < szx ? echoed.szx : undefined
+      if (code === '4.13' && offset === 0 && smaller !== undefined) {
+        // The server takes the body, but in smaller blocks (RFC 7959 §2.9.3).
+        szx = smaller
+        continue
+      }
+      if (code !== '2.31' || !block.more) return response
+      offset += size
+      szx = smaller ?? szx
+    }
+  }
+
+  /** The response with its whole body: the blocks that follow a first one are fetched (RFC 7959 §2.4). */
+  async #complete(errand: Errand, first: ExchangeResponse, payload: Uint8Array): Promise<ClientResponse> {
+    let start = first
+    for (let restarts = 0; restarts <= MAX_RESTARTS; restarts++) {
+      const block = firstBlockOf(start)
+      if (block === undefined) return this.#response(errand, start, start.message.payload)
+      const body = await this.#fetchRest(errand, start, block, payload)
+      if (body !== undefined) return this.#response(errand, start, body)
+      if (errand.code !== '0.01') break
+      start = await this.#exchange(errand, payload, [])
+    }
+    throw new AppError('coap.message-invalid', 'The representation changed while its blocks were fetched', { retryable: true })
+  }
+
+  /** The whole body, or undefined where the representation changed meanwhile. */
+  async #fetchRest(errand: Errand, first: ExchangeResponse, block: Block, payload: Uint8Array): Promise<Uint8Array | undefined> {
+    const announced = findUint(first.message.options, OptionNumber.SIZE2) ?? 0
+    const etag = findOption(first.message.options, OptionNumber.ETAG)?.value
+    const parts = [first.message.payload]
+    let length = first.message.payload.length
+    let { szx, more } = block
+    if (more && length !== blockBytes(szx)) throw broken('A block is shorter than its size')
+    while (more) {
+      if (Math.max(length, announced) > this.#options.parameters.maxBodyBytes) {
+        throw new AppError('coap.too-large', 'The response body is too large', { details: { bytes: Math.max(length, announced) } })
+      }
+      const num = length / blockBytes(szx)
+      if (num > MAX_BLOCK_NUMBER) throw new AppError('coap.too-large', 'The response body has too many blocks')
+      // A FETCH is told apart by its payload, which is therefore repeated; other bodies have been delivered (RFC 8132 §2, RFC 7959 §3.3).
+      const repeated = errand.code === '0.05' ? payload : NO_BYTES
+      const next = await this.#exchange(errand, repeated, [blockOption(OptionNumber.BLOCK2, { num, more: false, szx })])
+      const got = findBlock(next.message.options, OptionNumber.BLOCK2)
+      if (next.message.code !== first.message.code || got === undefined || got === 'invalid') return undefined
+      const nextTag = findOption(next.message.options, OptionNumber.ETAG)?.value
+      if (etag === undefined ? nextTag !== undefined : nextTag === undefined || !equalBytes(etag, nextTag)) return undefined
+      if (got.szx > szx || got.num * blockBytes(got.szx) !== length) throw broken('A block out of its turn')
+      if (got.more && next.message.payload.length !== blockBytes(got.szx)) throw broken('A block is shorter than its size')
+      if (next.message.payload.length > blockBytes(got.szx)) throw broken('A block is longer than its size')
+      parts.push(next.message.payload)
+      length += next.message.payload.length
+      szx = got.szx
+      more = got.more
+    }
+    return concatBytes(...parts)
+  }
+
+  async #exchange(errand: Errand, payload: Uint8Array, extra: readonly CoapOption[]): Promise<ExchangeResponse> {
+    const options = extra.length === 0 ? errand.options : [...errand.options, ...extra]
+    const response = await this.#options.exchanges.run(
+      errand.to,
+      { code: errand.code, options, payload },
+      { confirmable: errand.confirmable, signal: errand.signal },
+    )
+    const unknown = response.message.options.find((option) => isCritical(option.number) && !KNOWN_CRITICAL.has(option.number))
+    if (unknown !== undefined) {
+      throw new AppError('coap.option-unsupported', 'The response has a critical option that is unknown here', {
+        details: { option: unknown.number },
+      })
+    }
+    return response
+  }
+
+  #response(errand: Errand, { message, source }: ExchangeResponse, payload: Uint8Array): ClientResponse {
+    return toClientResponse(message.code, message.options, payload, source, this.#options.clock.monotonicMs() - errand.startedMs)
+  }
+}
+
+export function toClientResponse(
+  code: string,
+  options: readonly CoapOption[],
+  payload: Uint8Array,
+  source: SocketAddress,
+  elapsedMs: number,
+): ClientResponse {
+  if (!isResponseCode(code)) throw broken('Not a response code')
+  return { code, options, payload, contentFormat: findUint(options, OptionNumber.CONTENT_FORMAT), source, elapsedMs }
+}
+
+/** Whether the response is the first of several blocks. */
+export function firstBlockOf(response: ExchangeResponse): Block | undefined {
+  const block = findBlock(response.message.options, OptionNumber.BLOCK2)
+  return block !== undefined && block !== 'invalid' && block.more && block.num === 0 ? block : undefined
+}
+
+/** The options of a request in the order of their numbers, as far as its fields give them. */
+export function requestOptions(request: ClientRequest): CoapOption[] {
+  const options: CoapOption[] = []
+  for (const segment of request.path) options.push(stringOption(OptionNumber.URI_PATH, segment))
+  if (request.contentFormat !== undefined) options.push(uintOption(OptionNumber.CONTENT_FORMAT, request.contentFormat))
+  for (const part of request.query ?? []) options.push(stringOption(OptionNumber.URI_QUERY, part))
+  if (request.accept !== undefined) options.push(uintOption(OptionNumber.ACCEPT, request.accept))
+  if (request.options !== undefined) options.push(...request.options)
+  return options
+}
+
+interface TimeLimit {
+  readonly signal: AbortSignal | undefined
+  release(): void
+}
+
+/** The caller's signal and time limit as one signal; the limit makes a `coap.timeout`. */
+function timeLimit(clock: Clock, options: RequestOptions): TimeLimit {
+  const { timeoutMs, signal } = options
+  if (timeoutMs === undefined) return { signal, release: () => undefined }
+  const controller = new AbortController()
+  const timer = clock.setTimer(timeoutMs, () =>
+    controller.abort(new AppError('coap.timeout', 'No answer came in time', { retryable: true })),
+  )
+  const onAbort = (): void => controller.abort(signal?.reason)
+  if (signal?.aborted === true) onAbort()
+  else signal?.addEventListener('abort', onAbort, { once: true })
+  return {
+    signal: controller.signal,
+    release: () => {
+      timer.cancel()
+      signal?.removeEventListener('abort', onAbort)
+    },
+  }
+}
+
+function broken(what: string): AppError {
+  return new AppError('coap.message-invalid', what)
+}

@@ -1,0 +1,355 @@
+// Messages on a channel: Message IDs, retransmission of Confirmable messages, deduplication, acknowledgement and reset (RFC 7252 §4).
+import {
+  AppError,
+  isMulticastAddress,
+  type ChannelEvent,
+  type Clock,
+  type Datagram,
+  type DatagramChannel,
+  type Logger,
+  type Random,
+  type SocketAddress,
+  type Timer,
+} from '#main/base/index.ts'
+import { encodeMessage, findFault, parseChecked, readHeader } from './codec.ts'
+import { EMPTY_CODE, isRequestCode, isResponseCode } from './codes.ts'
+import { DedupStore } from './dedup.ts'
+import { exchangeLifetimeMs, nonLifetimeMs, type CoapParameters } from './parameters.ts'
+import { newCounters, type CoapCounters, type TraceEvent } from './trace.ts'
+import type { CoapMessage, CoapOption } from './types.ts'
+
+/** Where a message came from, and the key that its source has in every table. */
+export interface Origin {
+  readonly source: SocketAddress
+  readonly peer: string
+  readonly destination: SocketAddress | undefined
+  readonly multicast: boolean
+}
+
+/** A message without the parts that this layer gives it. */
+export interface MessageContent {
+  readonly code: string
+  readonly token: Uint8Array
+  readonly options: readonly CoapOption[]
+  readonly payload: Uint8Array
+}
+
+/** What becomes of a message that was sent. */
+export interface Delivery {
+  acknowledged?(): void
+  reset?(): void
+  timedOut?(): void
+  failed?(error: AppError): void
+}
+
+export interface MessageUser {
+  /** `seen` is for the reply to it. */
+  onRequest(message: CoapMessage, origin: Origin, seen: Seen): void
+  /** Whether anybody waited for it. */
+  onResponse(message: CoapMessage, origin: Origin): boolean
+  onClosed(error: AppError): void
+}
+
+export interface MessageLayerOptions {
+  readonly channel: DatagramChannel
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly parameters: CoapParameters
+  readonly onTrace?: ((event: TraceEvent) => void) | undefined
+}
+
+/** A sent message that an ACK or RST may still refer to. */
+export interface Sent {
+  /** Forgets it: no more transmissions, no more news. */
+  stop(): void
+}
+
+interface Pending extends Sent {
+  readonly peer: string
+  readonly token: Uint8Array
+  readonly delivery: Delivery
+}
+
+/** Where deduplication remembers a message. */
+export type Seen = number
+
+const NO_BYTES = new Uint8Array(0)
+const NO_OPTIONS: readonly CoapOption[] = []
+
+export class MessageLayer {
+  readonly counters: CoapCounters = newCounters()
+  readonly #options: MessageLayerOptions
+  readonly #user: MessageUser
+  readonly #pending = new Map<string, Pending>()
+  readonly #seen: DedupStore
+  readonly #exchangeLifetimeMs: number
+  readonly #nonLifetimeMs: number
+  readonly #unsubscribe: () => void
+  #nextMessageId: number
+  #open = true
+
+  constructor(options: MessageLayerOptions, user: MessageUser) {
+    this.#options = options
+    this.#user = user
+    const { parameters } = options
+    this.#exchangeLifetimeMs = exchangeLifetimeMs(parameters)
+    this.#nonLifetimeMs = nonLifetimeMs(parameters)
+    this.#seen = new DedupStore({ maxEntries: parameters.maxDedupEntries, maxBytes: parameters.maxDedupBytes })
+    this.#nextMessageId = options.random.below(0x10000)
+    this.#unsubscribe = options.channel.subscribe((event) => this.#onEvent(event))
+  }
+
+  /** Message IDs remembered, for tests of the bound. */
+  get remembered(): number {
+    return this.#seen.size
+  }
+
+  // ---- Sending ---------------------------------------------------------------------------------------------------
+
+  /** Sends a Confirmable message, again and again until it is acknowledged, reset, or given up (RFC 7252 §4.2). */
+  sendConfirmable(content: MessageContent, to: SocketAddress, delivery: Delivery): Sent {
+    const { clock, random, parameters } = this.#options
+    const messageId = this.#takeMessageId(peerKey(to))
+    const message: CoapMessage = { type: 'CON', messageId, ...content }
+    const bytes = encodeMessage(message)
+    let timeoutMs = parameters.ackTimeoutMs * (1 + random.fraction() * (parameters.ackRandomFactor - 1))
+    let retransmissions = 0
+    let timer: Timer
+    const onTimer = (): void => {
+      if (retransmissions >= parameters.maxRetransmit) {
+        pending.stop()
+        this.counters.timeouts++
+        delivery.timedOut?.()
+        return
+      }
+      retransmissions++
+      timeoutMs *= 2
+      timer = clock.setTimer(timeoutMs, onTimer)
+      this.counters.retransmissions++
+      this.#transmit(bytes, to, message, 'again')
+    }
+    const pending = this.#watch(to, messageId, content.token, delivery, () => timer.cancel())
+    timer = clock.setTimer(timeoutMs, onTimer)
+    this.#transmit(bytes, to, message, 'first')
+    return pending
+  }
+
+  /** Sends a Non-confirmable message; with a delivery, a Reset of it is heard until `stop`. */
+  sendNonConfirmable(content: MessageContent, to: SocketAddress, delivery?: Delivery): Sent {
+    const messageId = this.#takeMessageId(peerKey(to))
+    const message: CoapMessage = { type: 'NON', messageId, ...content }
+    const bytes = encodeMessage(message)
+    const pending = delivery === undefined ? NOTHING_PENDING : this.#watch(to, messageId, content.token, delivery, () => undefined)
+    this.#transmit(bytes, to, message, 'first')
+    return pending
+  }
+
+  /** Answers in the acknowledgement of a Confirmable message, and remembers it for duplicates. */
+  sendPiggybacked(content: MessageContent, messageId: number, to: SocketAddress, seen: Seen): void {
+    this.#reply({ type: 'ACK', messageId, ...content }, to, seen)
+  }
+
+  /** An Acknowledgement (also of a duplicate to come) or Reset without content. */
+  sendEmpty(type: 'ACK' | 'RST', messageId: number, to: SocketAddress, seen: Seen | undefined): void {
+    if (type === 'RST') this.counters.resetsSent++
+    this.#reply({ type, messageId, code: EMPTY_CODE, token: NO_BYTES, options: NO_OPTIONS, payload: NO_BYTES }, to, seen)
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#unsubscribe()
+    for (const pending of [...this.#pending.values()]) pending.stop()
+    this.#seen.clear()
+  }
+
+  #reply(message: CoapMessage, to: SocketAddress, seen: Seen | undefined): void {
+    const bytes = encodeMessage(message)
+    if (seen !== undefined) this.#seen.setReply(seen, peerKey(to), message.messageId, bytes)
+    this.#transmit(bytes, to, message, 'first')
+  }
+
+  #transmit(bytes: Uint8Array, to: SocketAddress, message: CoapMessage | undefined, note: TraceEvent['note']): void {
+    if (!this.#open) return
+    this.counters.messagesSent++
+    this.#options.channel.send(bytes, to)
+    if (this.#options.onTrace !== undefined)
+      this.#trace('sent', to, bytes.length, isMulticastAddress(to.address), message ?? parseChecked(bytes), note)
+  }
+
+  #watch(to: SocketAddress, messageId: number, token: Uint8Array, delivery: Delivery, cancelTimer: () => void): Pending {
+    const peer = peerKey(to)
+    const key = messageKey(peer, messageId)
+    const pending: Pending = {
+      peer,
+      token,
+      delivery,
+      stop: () => {
+        cancelTimer()
+        if (this.#pending.get(key) === pending) this.#pending.delete(key)
+      },
+    }
+    this.#pending.set(key, pending)
+    return pending
+  }
+
+  #takeMessageId(peer: string): number {
+    // An ID that still waits for its acknowledgement is passed over.
+    for (let tries = 0; tries < 0x10000; tries++) {
+      const messageId = this.#nextMessageId
+      this.#nextMessageId = (messageId + 1) & 0xffff
+      if (this.#pending.size === 0 || !this.#pending.has(messageKey(peer, messageId))) return messageId
+    }
+    throw new AppError('network.send-failed', 'Every Message ID of this peer is in use', { retryable: true })
+  }
+
+  // ---- Receiving -------------------------------------------------------------------------------------------------
+
+  #onEvent(event: ChannelEvent): void {
+    switch (event.kind) {
+      case 'datagram':
+        try {
+          this.#onDatagram(event.datagram)
+        } catch (thrown) {
+          // Invariant: no datagram may end the process; whatever escapes from the handling of one is a defect to be logged.
+          this.#options.logger.error({ channel: this.#options.channel.id, err: thrown }, 'A datagram could not be handled')
+        }
+        return
+      case 'send-failed':
+        this.#onSendFailed(event.to, event.error)
+        return
+      case 'closed':
+        this.#user.onClosed(new AppError('network.down', 'The channel is closed', event.error === undefined ? {} : { cause: event.error }))
+    }
+  }
+
+  #onDatagram(datagram: Datagram): void {
+    const { payload: bytes, source, destination, multicast } = datagram
+    this.counters.messagesReceived++
+    if (findFault(bytes) !== undefined) {
+      this.#onMalformed(datagram)
+      return
+    }
+    const message = parseChecked(bytes)
+    const origin: Origin = { source, peer: peerKey(source), destination, multicast }
+    if (message.type === 'ACK' || message.type === 'RST') {
+      this.#traceReceived(datagram, message, 'first')
+      this.#onAcknowledgement(message, origin)
+      return
+    }
+    const nowMs = this.#options.clock.monotonicMs()
+    const before = this.#seen.find(origin.peer, message.messageId, nowMs)
+    if (before !== undefined) {
+      this.#traceReceived(datagram, message, 'again')
+      this.counters.duplicates++
+      // Each copy of a Confirmable message is acknowledged as the first was (§4.2); duplicates of others are ignored (§4.3).
+      const reply = message.type === 'CON' ? this.#seen.reply(before) : undefined
+      if (reply !== undefined) this.#transmit(reply, source, undefined, 'again')
+      return
+    }
+    this.#traceReceived(datagram, message, 'first')
+    // A Confirmable message must not be sent to a group (§8.1), and none is answered to one.
+    if (multicast && (message.type === 'CON' || !isRequestCode(message.code))) {
+      this.counters.ignored++
+      return
+    }
+    const seen = this.#seen.add(
+      origin.peer,
+      message.messageId,
+      message.type === 'CON' ? this.#exchangeLifetimeMs : this.#nonLifetimeMs,
+      nowMs,
+    )
+    this.#onNew(message, origin, seen)
+  }
+
+  #onNew(message: CoapMessage, origin: Origin, seen: Seen): void {
+    if (isRequestCode(message.code)) {
+      this.#user.onRequest(message, origin, seen)
+      return
+    }
+    const wanted = isResponseCode(message.code) && this.#user.onResponse(message, origin)
+    if (!wanted) this.counters.ignored++
+    // A separate response is acknowledged; one that nobody waits for, a ping, and a code of a reserved class are rejected (§4.2, §4.3).
+    if (message.type === 'CON') this.sendEmpty(wanted ? 'ACK' : 'RST', message.messageId, origin.source, seen)
+  }
+
+  #onAcknowledgement(message: CoapMessage, origin: Origin): void {
+    const pending = this.#pending.get(messageKey(origin.peer, message.messageId))
+    // Requests in ACK or RST, content in RST, and whatever came by multicast are errors that are ignored (§4.2).
+    const sound = !origin.multicast && (message.code === EMPTY_CODE || (message.type === 'ACK' && isResponseCode(message.code)))
+    if (pending === undefined || !sound) {
+      this.counters.ignored++
+      return
+    }
+    if (message.type === 'RST') {
+      this.counters.resetsReceived++
+      pending.stop()
+      pending.delivery.reset?.()
+      return
+    }
+    if (message.code !== EMPTY_CODE && !sameToken(message.token, pending.token)) {
+      this.counters.ignored++
+      return
+    }
+    pending.stop()
+    // A response that nobody takes leaves its request waiting for another, as an empty acknowledgement does.
+    if (message.code !== EMPTY_CODE && this.#user.onResponse(message, origin)) return
+    pending.delivery.acknowledged?.()
+  }
+
+  #onMalformed(datagram: Datagram): void {
+    this.counters.malformed++
+    this.#traceReceived(datagram, undefined, 'malformed')
+    const header = readHeader(datagram.payload)
+    // A Confirmable message with a format error is rejected; of anything else nobody hears (§4.2, §4.3).
+    if (header?.type === 'CON' && !datagram.multicast) this.sendEmpty('RST', header.messageId, datagram.source, undefined)
+  }
+
+  #onSendFailed(to: SocketAddress, cause: Error): void {
+    const peer = peerKey(to)
+    const error = new AppError('network.send-failed', cause.message, { cause, retryable: true })
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.peer !== peer) continue
+      pending.stop()
+      pending.delivery.failed?.(error)
+    }
+  }
+
+  #traceReceived(datagram: Datagram, message: CoapMessage | undefined, note: TraceEvent['note']): void {
+    if (this.#options.onTrace !== undefined)
+      this.#trace('received', datagram.source, datagram.payload.length, datagram.multicast, message, note)
+  }
+
+  #trace(
+    direction: TraceEvent['direction'],
+    peer: SocketAddress,
+    bytes: number,
+    multicast: boolean,
+    message: CoapMessage | undefined,
+    note: TraceEvent['note'],
+  ): void {
+    try {
+      this.#options.onTrace?.({ direction, peer, atMs: this.#options.clock.now(), bytes, multicast, message, note })
+    } catch (thrown) {
+      this.#options.logger.error({ channel: this.#options.channel.id, err: thrown }, 'A trace listener failed')
+    }
+  }
+}
+
+const NOTHING_PENDING: Sent = { stop: () => undefined }
+
+/** The key that a peer has in every table. */
+export function peerKey(at: SocketAddress): string {
+  return at.zone === undefined ? `${at.address} ${at.port}` : `${at.address}%${at.zone} ${at.port}`
+}
+
+function messageKey(peer: string, messageId: number): string {
+  return `${peer} ${messageId}`
+}
+
+export function sameToken(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
+}
