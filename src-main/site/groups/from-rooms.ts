@@ -1,0 +1,76 @@
+// Groups from rooms: for each room and device type that has devices, which group it is and who belongs into it.
+import type { DeviceId, GroupId } from '#main/base/index.ts'
+import type { DeviceDirectory, RoomRecord } from '#main/site/devices/index.ts'
+import type { DeviceType } from '#contract/model.ts'
+import { roomGroupNames } from './names.ts'
+import type { ApplicationGroupRecord } from './types.ts'
+
+export interface RoomGroup {
+  readonly roomId: string
+  readonly name: string
+  /** The group that is to be completed; absent: a new one. */
+  readonly groupId: GroupId | undefined
+  readonly members: readonly DeviceId[]
+}
+
+/** Rooms below a chosen room count as chosen. A group of the right name that has no room, or this one, is completed. */
+export function planRoomGroups(
+  devices: Pick<DeviceDirectory, 'all' | 'rooms'>,
+  groups: readonly ApplicationGroupRecord[],
+  wish: { readonly types: readonly DeviceType[]; readonly roomIds?: readonly string[] | undefined },
+): readonly RoomGroup[] {
+  const rooms = new Map(devices.rooms().map((room) => [room.id, room]))
+  const chosen = wish.roomIds === undefined ? undefined : new Set(wish.roomIds)
+  const types = new Set(wish.types)
+  const byName = new Map(groups.map((group) => [group.name, group]))
+  const placed = devices.all().filter((device) => device.roomId !== null && types.has(device.type))
+  const planned: RoomGroup[] = []
+  for (const [key, members] of Map.groupBy(placed, (device) => `${device.roomId ?? ''} ${device.type}`)) {
+    const [roomId = ''] = key.split(' ')
+    const path = pathUp(rooms, roomId)
+    const type = members[0]?.type
+    if (type === undefined || path.length === 0 || (chosen !== undefined && !path.some((room) => chosen.has(room.id)))) continue
+    const { name, group } = nameFor(path, type, byName)
+    const made: RoomGroup = { roomId, name, groupId: group?.id, members: members.map((device) => device.id) }
+    planned.push(made)
+    byName.set(name, group ?? { id: '', name, coapGroupId: '', roomId, comment: '', retired: false })
+  }
+  return planned
+}
+
+function nameFor(
+  path: readonly RoomRecord[],
+  type: DeviceType,
+  byName: ReadonlyMap<string, ApplicationGroupRecord>,
+): { readonly name: string; readonly group: ApplicationGroupRecord | undefined } {
+  const roomId = path[0]?.id ?? ''
+  const names = roomGroupNames(
+    path.map((room) => room.name),
+    type,
+  )
+  const last = names.at(-1) ?? type
+  const candidates = [...names, ...Array.from({ length: byName.size + 1 }, (_, index) => `${last}-${index + 2}`)]
+  for (const name of candidates) {
+    const group = byName.get(name)
+    if (group !== undefined && !group.retired && group.roomId === roomId) return { name, group }
+  }
+  for (const name of candidates) {
+    const group = byName.get(name)
+    if (group === undefined || group.retired) return { name, group: undefined }
+    if (group.roomId === null) return { name, group }
+  }
+  return { name: last, group: undefined }
+}
+
+/** The room and the rooms above it; ends where a link is broken or comes round. */
+function pathUp(rooms: ReadonlyMap<string, RoomRecord>, roomId: string): readonly RoomRecord[] {
+  const path: RoomRecord[] = []
+  for (
+    let room = rooms.get(roomId);
+    room !== undefined && !path.includes(room);
+    room = room.parentId === null ? undefined : rooms.get(room.parentId)
+  ) {
+    path.push(room)
+  }
+  return path
+}

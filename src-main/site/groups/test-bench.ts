@@ -1,0 +1,305 @@
+// The group test bench: one multicast, who answered and when, and what the silent ones did, read back by unicast.
+// draft-ietf-core-groupcomm-bis §3.1 (group requests), RFC 7252 §8.2 (Leisure).
+import {
+  AppError,
+  delay,
+  formatSocketAddress,
+  KeyedFeed,
+  newId,
+  toAppError,
+  type Clock,
+  type DeviceId,
+  type GroupId,
+  type Logger,
+  type Random,
+  type SocketAddress,
+} from '#main/base/index.ts'
+import type { ClientRequest, CoapClient } from '#main/wire/coap/index.ts'
+import type { DeviceContact, DeviceDirectory, DeviceProfile, DeviceRecord, GroupTarget } from '#main/site/devices/index.ts'
+import type { MemberVerdict, TestAction, TestRunRow } from '#contract/model.ts'
+import { canonicalAddress } from './address.ts'
+import type { GroupEngine } from './engine.ts'
+import { toFailure } from './faults.ts'
+import { coapGroupUri } from './names.ts'
+import { TestRun } from './test-run.ts'
+import type { GroupStore } from './types.ts'
+
+export interface TestBenchOptions {
+  readonly groups: GroupEngine
+  readonly devices: DeviceDirectory
+  readonly store: GroupStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** For how long members may take to answer a group request; DEFAULT_LEISURE of RFC 7252 §4.8 unless the site knows better. */
+  readonly leisureMs?: number
+}
+
+export interface TestBench {
+  readonly feed: KeyedFeed<TestRunRow>
+  /** What can be sent to the group, with the number of members that would react. */
+  actions(groupId: GroupId): readonly TestAction[]
+  /** Starts a test. Throws `group.not-found`, `group.no-members`, `test.no-action`, `network.down`. Tests run one after the other. */
+  run(groupId: GroupId, action: string, repeats: number): { readonly runId: string; readonly finished: Promise<TestRunRow> }
+  /** What a person saw of a member. Throws `test.not-found`. */
+  seen(runId: string, deviceId: DeviceId, seen: boolean | null): void
+  /** Stops what is under way. */
+  close(): Promise<void>
+}
+
+const DEFAULT_LEISURE_MS = 5000
+/** Beyond the Leisure: hops, queues, and the duty cycle of a slow radio. */
+const NETWORK_MARGIN_MS = 2000
+const READ_BACK_CONCURRENCY = 4
+const READ_BACK_JITTER_MS = 200
+/** Long enough for three retransmissions (RFC 7252 §4.8), short enough for a person who waits. */
+const READ_BACK_LIMIT_MS = 15_000
+const RUNS_KEPT = 50
+const PROGRESS_INTERVAL_MS = 100
+
+/** A member that can be asked, or why it cannot. */
+interface Member {
+  readonly device: DeviceRecord
+  readonly way: { readonly contact: DeviceContact; readonly profile: DeviceProfile } | undefined
+  readonly verdict: MemberVerdict | undefined
+}
+
+/** One multicast request and the members that it is meant for. */
+interface Shot {
+  readonly client: CoapClient
+  readonly request: ClientRequest
+}
+
+interface Prepared {
+  readonly target: GroupTarget
+  readonly members: readonly Member[]
+  readonly shots: readonly Shot[]
+}
+
+export function createTestBench(options: TestBenchOptions): TestBench {
+  const { groups, devices, store, clock, random } = options
+  const feed = new KeyedFeed<TestRunRow>((row) => row.id)
+  feed.setAll(store.testRuns(RUNS_KEPT).toSorted((a, b) => a.startedAt - b.startedAt))
+  const stop = new AbortController()
+  let tail: Promise<unknown> = Promise.resolve()
+
+  function membersOf(groupId: GroupId): readonly Member[] {
+    return groups.book.cellsOfGroup(groupId).flatMap((cell) => {
+      const device = cell.desired ? devices.get(cell.deviceId) : undefined
+      return device === undefined ? [] : [memberOf(device)]
+    })
+  }
+
+  function memberOf(device: DeviceRecord): Member {
+    try {
+      return { device, way: devices.contact(device.id), verdict: undefined }
+    } catch (thrown) {
+      const { code } = toAppError(thrown)
+      if (code === 'device.no-address') return { device, way: undefined, verdict: 'unreachable' }
+      if (code === 'device.no-profile') return { device, way: undefined, verdict: 'unreadable' }
+      throw thrown
+    }
+  }
+
+  function actions(groupId: GroupId): readonly TestAction[] {
+    groups.book.group(groupId)
+    const found = new Map<string, TestAction>()
+    for (const { device, way } of membersOf(groupId)) {
+      for (const action of way?.profile.actions ?? []) {
+        if (!action.types.includes(device.type)) continue
+        const known = found.get(action.id)
+        found.set(action.id, { id: action.id, label: known?.label ?? action.label, members: (known?.members ?? 0) + 1 })
+      }
+    }
+    return [...found.values()]
+  }
+
+  function prepare(groupId: GroupId, actionId: string): Prepared {
+    const { name } = groups.book.group(groupId)
+    const target = groups.book.target(groupId)
+    const all = membersOf(groupId)
+    if (target === undefined || all.length === 0)
+      throw new AppError('group.no-members', `${name} has no members`, { details: { group: name } })
+    const shots = new Map<string, Shot>()
+    const types = new Set<string>()
+    for (const { device, way } of all) {
+      const action = way?.profile.actions.find((candidate) => candidate.id === actionId && candidate.types.includes(device.type))
+      const request = action === undefined ? undefined : way?.profile.groupRequest(actionId, target)
+      if (way === undefined || action === undefined || request === undefined) continue
+      for (const type of action.types) types.add(type)
+      shots.set(`${way.contact.client.channelId} ${way.profile.id}`, { client: way.contact.client, request })
+    }
+    if (shots.size === 0)
+      throw new AppError('test.no-action', `No member of ${name} knows ${actionId}`, { details: { group: name, action: actionId } })
+    // Members that the action does not concern, such as a switch among lights, are not expected to do anything.
+    return { target, shots: [...shots.values()], members: all.filter((member) => types.has(member.device.type)) }
+  }
+
+  function run(groupId: GroupId, action: string, repeats: number): { runId: string; finished: Promise<TestRunRow> } {
+    const prepared = prepare(groupId, action)
+    const { target, shots, members } = prepared
+    const first = shots[0]
+    const test = new TestRun(
+      newId('test', random),
+      {
+        groupId,
+        groupName: target.name,
+        action,
+        startedAt: clock.now(),
+        repeats,
+        uri: requestUri(target, first?.request.path ?? []),
+        messageBytes: Math.max(...shots.map((shot) => shot.client.groupRequestBytes(shot.request))),
+      },
+      members.map((member) => [member.device.id, member.verdict] as const),
+    )
+    show(test.row())
+    const finished = tail.then(() => perform(test, prepared, action, repeats))
+    tail = finished
+    return { runId: test.id, finished }
+  }
+
+  /** Never rejects: a test that cannot be done is a failed test. */
+  async function perform(test: TestRun, prepared: Prepared, action: string, repeats: number): Promise<TestRunRow> {
+    try {
+      const memberAt = addressBook(prepared.members)
+      for (let repeat = 1; repeat <= repeats; repeat++) {
+        stop.signal.throwIfAborted()
+        test.beginRepeat(repeat)
+        await Promise.all(prepared.shots.map((shot) => send(test, shot, prepared.target, memberAt)))
+        test.endRepeat()
+        show(test.row())
+      }
+      test.readBack()
+      show(test.row())
+      await readBackSilent(test, prepared, action)
+      test.finish(clock.now(), null)
+    } catch (thrown) {
+      options.logger.warn({ test: test.id, code: toAppError(thrown).code }, 'Group test ended early')
+      test.finish(clock.now(), toFailure(thrown))
+    }
+    const row = withSeen(test.row())
+    show(row)
+    try {
+      store.saveTestRun(row)
+    } catch (thrown) {
+      options.logger.error({ test: test.id, code: toAppError(thrown).code }, 'Test evidence not kept')
+    }
+    for (const [deviceId, verdict] of test.verdicts()) noteVerdict(row, deviceId, verdict)
+    return row
+  }
+
+  async function send(
+    test: TestRun,
+    shot: Shot,
+    target: GroupTarget,
+    memberAt: (at: SocketAddress) => DeviceId | undefined,
+  ): Promise<void> {
+    const deadlineMs = (options.leisureMs ?? DEFAULT_LEISURE_MS) + NETWORK_MARGIN_MS
+    let shownAtMs = clock.monotonicMs()
+    // No `expected`: strangers may answer too, and must not end the wait for members.
+    for await (const response of shot.client.groupRequest(target, shot.request, { deadlineMs, signal: stop.signal })) {
+      const member = memberAt(response.source)
+      if (member === undefined) continue
+      test.answered(member, response.code, response.elapsedMs)
+      if (clock.monotonicMs() - shownAtMs >= PROGRESS_INTERVAL_MS) {
+        shownAtMs = clock.monotonicMs()
+        show(test.row())
+      }
+      if (test.everybodyAnswered) return
+    }
+  }
+
+  async function readBackSilent(test: TestRun, { members, target }: Prepared, action: string): Promise<void> {
+    const silent = new Set(test.silent())
+    const queue = members.filter((member) => silent.has(member.device.id)).values()
+    const worker = async (): Promise<void> => {
+      for (const member of queue) {
+        // A burst of requests right after a multicast would meet the late answers to it (RFC 7252 §8.2).
+        await delay(clock, random.below(READ_BACK_JITTER_MS), stop.signal)
+        const { verdict, code } = await readBack(member, action, target)
+        test.judge(member.device.id, verdict, code)
+        show(test.row())
+      }
+    }
+    await Promise.all(Array.from({ length: READ_BACK_CONCURRENCY }, worker))
+  }
+
+  async function readBack({ way }: Member, action: string, target: GroupTarget): Promise<{ verdict: MemberVerdict; code: string | null }> {
+    if (way === undefined) return { verdict: 'unreachable', code: null }
+    const limit = new AbortController()
+    const timer = clock.setTimer(READ_BACK_LIMIT_MS, () => limit.abort())
+    try {
+      const state = await way.profile.readBack(way.contact, action, target, AbortSignal.any([stop.signal, limit.signal]))
+      return { verdict: state === 'as-commanded' ? 'silent-changed' : state === 'different' ? 'not-changed' : 'unreadable', code: null }
+    } catch (thrown) {
+      stop.signal.throwIfAborted()
+      const { code, details } = toAppError(thrown)
+      const answer = details.code
+      if (code === 'coap.response-error') return { verdict: 'rejected', code: typeof answer === 'string' ? answer : null }
+      return { verdict: code.startsWith('profile.') || code === 'coap.message-invalid' ? 'unreadable' : 'unreachable', code: null }
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** A member that is configured and did as commanded is proven to work; one that did not has it in its history. */
+  function noteVerdict(row: TestRunRow, deviceId: DeviceId, verdict: MemberVerdict): void {
+    const device = devices.get(deviceId)
+    if (device === undefined || verdict === 'waiting') return
+    const params = { group: row.groupName, action: row.action, verdict }
+    if (verdict !== 'heard' && verdict !== 'silent-changed') devices.record(deviceId, { source: 'test', event: 'test-failed', params })
+    else if (device.state === 'configured' && groups.book.isSettled(deviceId)) {
+      devices.setState(deviceId, 'verified', { source: 'test', event: 'test-passed', params })
+    } else devices.record(deviceId, { source: 'test', event: 'test-passed', params })
+  }
+
+  /** What a person ticked while the test was still running stays. */
+  function withSeen(row: TestRunRow): TestRunRow {
+    const ticked = new Map(feed.get(row.id)?.members.map((member) => [member.deviceId, member.seen]))
+    return { ...row, members: row.members.map((member) => ({ ...member, seen: ticked.get(member.deviceId) ?? null })) }
+  }
+
+  function show(row: TestRunRow): void {
+    feed.set(withSeen(row))
+    if (feed.size <= RUNS_KEPT) return
+    const oldest = feed.rows().toSorted((a, b) => a.startedAt - b.startedAt)
+    feed.delete(oldest.slice(0, feed.size - RUNS_KEPT).map((other) => other.id))
+  }
+
+  return {
+    feed,
+    actions,
+    run,
+    seen(runId, deviceId, seen) {
+      const row = feed.get(runId)
+      if (row?.members.some((member) => member.deviceId === deviceId) !== true) {
+        throw new AppError('test.not-found', `No test ${runId} of that device`, { details: { runId, deviceId } })
+      }
+      const after = { ...row, members: row.members.map((member) => (member.deviceId === deviceId ? { ...member, seen } : member)) }
+      if (row.state === 'done' || row.state === 'failed') store.saveTestRun(after)
+      feed.set(after)
+    },
+    async close() {
+      stop.abort()
+      await tail
+    },
+  }
+}
+
+/** Finds the member that a response came from: by address and port, or by the address alone where only one member has it. */
+function addressBook(members: readonly Member[]): (at: SocketAddress) => DeviceId | undefined {
+  const exact = new Map<string, DeviceId>()
+  const byAddress = new Map<string, DeviceId | undefined>()
+  for (const { device, way } of members) {
+    if (way === undefined) continue
+    const address = canonicalAddress(way.contact.at.address)
+    exact.set(formatSocketAddress({ address, port: way.contact.at.port }), device.id)
+    byAddress.set(address, byAddress.has(address) ? undefined : device.id)
+  }
+  return ({ address, port }) =>
+    exact.get(formatSocketAddress({ address: canonicalAddress(address), port })) ?? byAddress.get(canonicalAddress(address))
+}
+
+function requestUri(target: GroupTarget, path: readonly string[]): string {
+  return `${coapGroupUri(target)}/${path.map(encodeURIComponent).join('/')}`
+}
