@@ -1,26 +1,9 @@
 // The files that were handed over: what, when, of which revision, and their digest.
-import type { ExportFormat } from '#contract/model.ts'
+import type { ExportRecord, ExportStore } from '#main/site/exchange/index.ts'
 import { knownWord } from './json.ts'
 import type { SiteDatabase } from './site-database.ts'
 import { guarded } from './sqlite-failure.ts'
 import { exportFormats } from './words.ts'
-
-export interface ExportRecord {
-  /** Stands for the path where paths must not be seen. */
-  readonly handle: string
-  readonly format: ExportFormat
-  readonly path: string
-  readonly bytes: number
-  readonly sha256: string
-  readonly at: number
-  readonly revision: number
-}
-
-export interface ExportStore {
-  /** Newest first. */
-  list(limit?: number): readonly ExportRecord[]
-  add(record: ExportRecord): void
-}
 
 type ExportColumns = Omit<ExportRecord, 'format'> & { format: string }
 

@@ -1,0 +1,42 @@
+// What is still open when a site is handed over, as the report lists it.
+import type { SiteDocument } from './document.ts'
+import type { ReportText } from './report-text.ts'
+
+export interface OpenIssue {
+  readonly title: string
+  readonly subjects: readonly string[]
+}
+
+export function openIssues(document: SiteDocument, text: ReportText): readonly OpenIssue[] {
+  const { devices, applicationGroups, memberships, testRuns } = document
+  const kinds = text.issueKinds
+  const deviceName = new Map(devices.map((device) => [device.id, device.name]))
+  const groupName = new Map(applicationGroups.map((group) => [group.id, group.name]))
+  const groups = applicationGroups.filter((group) => !group.retired)
+  const populated = new Set(memberships.filter((cell) => cell.desired).map((cell) => cell.groupId))
+  const cellName = (cell: SiteDocument['memberships'][number]): string => {
+    const failure = cell.failure === null ? '' : `, ${cell.failure.code}`
+    return `${deviceName.get(cell.deviceId) ?? cell.deviceId} – ${groupName.get(cell.groupId) ?? cell.groupId} (${text.outcomes[cell.outcome]}${failure})`
+  }
+  // Runs are in the order of time: the last one of a group counts.
+  const latest = new Map(testRuns.map((run) => [run.groupId, run]))
+  const unproven = [...latest.values()].flatMap((run) => {
+    if (!groupName.has(run.groupId)) return []
+    if (run.failure !== null) return [`${run.groupName} (${run.failure.code})`]
+    return run.members
+      .filter((member) => member.verdict !== 'heard' && member.verdict !== 'silent-changed' && member.seen !== true)
+      .map((member) => `${run.groupName}: ${deviceName.get(member.deviceId) ?? member.deviceId} (${text.verdicts[member.verdict]})`)
+  })
+  const named = (rows: ReadonlyArray<{ readonly name: string }>): readonly string[] => rows.map((row) => row.name)
+  const all: readonly OpenIssue[] = [
+    { title: kinds.deviceFaulty, subjects: named(devices.filter((device) => device.state === 'faulty')) },
+    { title: kinds.deviceMissing, subjects: named(devices.filter((device) => device.state === 'planned' || device.state === 'expected')) },
+    { title: kinds.deviceWithoutRoom, subjects: named(devices.filter((device) => device.roomId === null)) },
+    { title: kinds.groupWithoutMembers, subjects: named(groups.filter((group) => !populated.has(group.id))) },
+    { title: kinds.membership, subjects: memberships.filter((cell) => cell.desired && cell.outcome !== 'confirmed').map(cellName) },
+    { title: kinds.removal, subjects: memberships.filter((cell) => !cell.desired).map(cellName) },
+    { title: kinds.groupNotTested, subjects: named(groups.filter((group) => populated.has(group.id) && !latest.has(group.id))) },
+    { title: kinds.testFailed, subjects: unproven },
+  ]
+  return all.filter((issue) => issue.subjects.length > 0)
+}

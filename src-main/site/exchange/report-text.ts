@@ -1,0 +1,241 @@
+// The words of the report, in the languages that it is written in.
+import type { MemberVerdict, DeviceState, DeviceType, Outcome } from '#contract/model.ts'
+
+export type ReportLocale = 'en' | 'de'
+
+export interface ReportText {
+  readonly title: string
+  readonly site: string
+  readonly organisation: string
+  readonly address: string
+  readonly operator: string
+  readonly date: string
+  readonly revision: string
+  readonly tool: string
+  readonly dataSet: string
+  readonly demo: string
+  readonly summary: string
+  readonly devices: string
+  readonly groups: string
+  readonly tests: string
+  readonly issues: string
+  readonly noIssues: string
+  readonly noTests: string
+  readonly noRoom: string
+  readonly nothing: string
+  readonly room: string
+  readonly name: string
+  readonly type: string
+  readonly serial: string
+  readonly model: string
+  readonly state: string
+  readonly group: string
+  readonly members: string
+  readonly confirmed: string
+  readonly confirmedMembers: string
+  readonly groupAddress: string
+  readonly action: string
+  readonly time: string
+  readonly repeats: string
+  readonly heard: string
+  readonly median: string
+  readonly spread: string
+  readonly messageSize: string
+  readonly results: string
+  readonly seenBy: string
+  readonly count: string
+  readonly signatures: string
+  readonly signedInstaller: string
+  readonly signedOwner: string
+  readonly placeAndDate: string
+  readonly states: Readonly<Record<DeviceState, string>>
+  readonly types: Readonly<Record<DeviceType, string>>
+  readonly outcomes: Readonly<Record<Outcome, string>>
+  readonly verdicts: Readonly<Record<MemberVerdict, string>>
+  readonly issueKinds: {
+    readonly deviceFaulty: string
+    readonly deviceMissing: string
+    readonly deviceWithoutRoom: string
+    readonly groupWithoutMembers: string
+    readonly groupNotTested: string
+    readonly membership: string
+    readonly removal: string
+    readonly testFailed: string
+  }
+}
+
+const en: ReportText = {
+  title: 'Commissioning report',
+  site: 'Site',
+  organisation: 'Organisation',
+  address: 'Address',
+  operator: 'Operator',
+  date: 'Date of this report',
+  revision: 'Project revision',
+  tool: 'Made with',
+  dataSet: 'Data set (SHA-256)',
+  demo: 'Simulated demo site: no real devices were commissioned.',
+  summary: 'Summary',
+  devices: 'Devices',
+  groups: 'Groups',
+  tests: 'Test evidence',
+  issues: 'Open issues',
+  noIssues: 'None.',
+  noTests: 'No group test was run.',
+  noRoom: 'Without room',
+  nothing: 'None',
+  room: 'Room',
+  name: 'Name',
+  type: 'Type',
+  serial: 'Serial number',
+  model: 'Model',
+  state: 'State',
+  group: 'Group',
+  members: 'Members',
+  confirmed: 'Confirmed',
+  confirmedMembers: 'Memberships confirmed by reading back',
+  groupAddress: 'Multicast address and port',
+  action: 'Action',
+  time: 'Time',
+  repeats: 'Repeats',
+  heard: 'Answered',
+  median: 'Median',
+  spread: 'Spread',
+  messageSize: 'Message',
+  results: 'Members that did not answer',
+  seenBy: 'seen by a person',
+  count: 'Count',
+  signatures: 'Acceptance',
+  signedInstaller: 'For the installer',
+  signedOwner: 'For the owner',
+  placeAndDate: 'Place, date, name, signature',
+  states: {
+    planned: 'planned',
+    expected: 'expected',
+    seen: 'seen',
+    joining: 'joining',
+    enrolled: 'enrolled',
+    configured: 'configured',
+    verified: 'verified',
+    faulty: 'faulty',
+  },
+  types: {
+    luminaire: 'Luminaire',
+    switch: 'Switch',
+    'presence-sensor': 'Presence sensor',
+    blind: 'Blind',
+    thermostat: 'Thermostat',
+    sensor: 'Sensor',
+    actuator: 'Actuator',
+    unknown: 'Unknown',
+  },
+  outcomes: { planned: 'planned', sent: 'sent', confirmed: 'confirmed', failed: 'failed', unknown: 'unknown' },
+  verdicts: {
+    waiting: 'not asked',
+    heard: 'answered',
+    'silent-changed': 'silent, but changed',
+    'not-changed': 'not changed',
+    unreachable: 'unreachable',
+    rejected: 'rejected',
+    unreadable: 'cannot be read',
+  },
+  issueKinds: {
+    deviceFaulty: 'Device is faulty',
+    deviceMissing: 'Planned device was not found',
+    deviceWithoutRoom: 'Device has no room',
+    groupWithoutMembers: 'Group has no members',
+    groupNotTested: 'Group was not tested',
+    membership: 'Membership is not confirmed',
+    removal: 'Removed from the group, but the device has not let go',
+    testFailed: 'Latest test of the group did not succeed with',
+  },
+}
+
+const de: ReportText = {
+  title: 'Inbetriebnahmeprotokoll',
+  site: 'Anlage',
+  organisation: 'Organisation',
+  address: 'Adresse',
+  operator: 'Bearbeitet von',
+  date: 'Datum dieses Protokolls',
+  revision: 'Projektstand',
+  tool: 'Erstellt mit',
+  dataSet: 'Datensatz (SHA-256)',
+  demo: 'Simulierte Demo-Anlage: Es wurden keine echten Geräte in Betrieb genommen.',
+  summary: 'Übersicht',
+  devices: 'Geräte',
+  groups: 'Gruppen',
+  tests: 'Prüfnachweise',
+  issues: 'Offene Punkte',
+  noIssues: 'Keine.',
+  noTests: 'Es wurde keine Gruppe geprüft.',
+  noRoom: 'Ohne Raum',
+  nothing: 'Keine',
+  room: 'Raum',
+  name: 'Name',
+  type: 'Typ',
+  serial: 'Seriennummer',
+  model: 'Modell',
+  state: 'Zustand',
+  group: 'Gruppe',
+  members: 'Mitglieder',
+  confirmed: 'Bestätigt',
+  confirmedMembers: 'Mitgliedschaften, durch Zurücklesen bestätigt',
+  groupAddress: 'Multicast-Adresse und Port',
+  action: 'Aktion',
+  time: 'Zeitpunkt',
+  repeats: 'Wiederholungen',
+  heard: 'Geantwortet',
+  median: 'Median',
+  spread: 'Streuung',
+  messageSize: 'Nachricht',
+  results: 'Mitglieder ohne Antwort',
+  seenBy: 'von einer Person gesehen',
+  count: 'Anzahl',
+  signatures: 'Abnahme',
+  signedInstaller: 'Für den Errichter',
+  signedOwner: 'Für den Betreiber',
+  placeAndDate: 'Ort, Datum, Name, Unterschrift',
+  states: {
+    planned: 'geplant',
+    expected: 'erwartet',
+    seen: 'gesehen',
+    joining: 'tritt bei',
+    enrolled: 'aufgenommen',
+    configured: 'konfiguriert',
+    verified: 'geprüft',
+    faulty: 'gestört',
+  },
+  types: {
+    luminaire: 'Leuchte',
+    switch: 'Taster',
+    'presence-sensor': 'Präsenzmelder',
+    blind: 'Jalousie',
+    thermostat: 'Raumthermostat',
+    sensor: 'Sensor',
+    actuator: 'Aktor',
+    unknown: 'Unbekannt',
+  },
+  outcomes: { planned: 'geplant', sent: 'gesendet', confirmed: 'bestätigt', failed: 'fehlgeschlagen', unknown: 'unbekannt' },
+  verdicts: {
+    waiting: 'nicht gefragt',
+    heard: 'geantwortet',
+    'silent-changed': 'stumm, aber geschaltet',
+    'not-changed': 'nicht geschaltet',
+    unreachable: 'nicht erreichbar',
+    rejected: 'abgelehnt',
+    unreadable: 'nicht lesbar',
+  },
+  issueKinds: {
+    deviceFaulty: 'Gerät ist gestört',
+    deviceMissing: 'Geplantes Gerät wurde nicht gefunden',
+    deviceWithoutRoom: 'Gerät hat keinen Raum',
+    groupWithoutMembers: 'Gruppe hat keine Mitglieder',
+    groupNotTested: 'Gruppe wurde nicht geprüft',
+    membership: 'Mitgliedschaft ist nicht bestätigt',
+    removal: 'Aus der Gruppe entfernt, das Gerät hat aber noch nicht losgelassen',
+    testFailed: 'Letzte Prüfung der Gruppe ohne Erfolg bei',
+  },
+}
+
+export const reportTexts: Readonly<Record<ReportLocale, ReportText>> = { en, de }

@@ -1,0 +1,307 @@
+// The commissioning report as one self-contained page of HTML that prints on A4: who, where, what, proven how, what is open, signed by whom.
+import type { TestMember } from '#contract/model.ts'
+import type { SiteDocument } from './document.ts'
+import { html, type Html } from './html.ts'
+import { openIssues } from './report-issues.ts'
+import { REPORT_STYLE } from './report-style.ts'
+import { reportTexts, type ReportLocale, type ReportText } from './report-text.ts'
+
+export interface ReportOptions {
+  readonly locale: ReportLocale
+  readonly at: number
+  /** Name and version of this program. */
+  readonly tool: string
+  readonly revision: number
+  /** Digest of the JSON export of the same data. */
+  readonly sha256: string
+  /** IANA time zone of the times; the machine's own by default. */
+  readonly timeZone?: string | undefined
+}
+
+interface Context {
+  readonly document: SiteDocument
+  readonly text: ReportText
+  readonly time: (iso: string | number | null) => string
+  readonly number: (value: number) => string
+  readonly deviceName: (id: string) => string
+}
+
+export function renderReport(document: SiteDocument, options: ReportOptions): string {
+  const text = reportTexts[options.locale]
+  const timeFormat = new Intl.DateTimeFormat(options.locale, {
+    dateStyle: 'medium',
+    timeStyle: 'long',
+    ...(options.timeZone === undefined ? {} : { timeZone: options.timeZone }),
+  })
+  const numberFormat = new Intl.NumberFormat(options.locale, { maximumFractionDigits: 1 })
+  const names = new Map(document.devices.map((device) => [device.id, device.name]))
+  const context: Context = {
+    document,
+    text,
+    time: (at) => (at === null ? '' : timeFormat.format(typeof at === 'string' ? Date.parse(at) : at)),
+    number: (value) => numberFormat.format(value),
+    deviceName: (id) => names.get(id) ?? id,
+  }
+  const page = html`<!doctype html>
+    <html lang="${options.locale}">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${text.title} – ${document.site.name}</title>
+        <style>
+          ${REPORT_STYLE}
+        </style>
+      </head>
+      <body>
+        <main>
+          ${heading(context, options)} ${summary(context)} ${issueList(context)} ${groupTable(context)} ${testTable(context)}
+          ${deviceTables(context)} ${signatures(context)}
+        </main>
+      </body>
+    </html> `
+  return page.text
+}
+
+function heading({ document, text, time, number }: Context, options: ReportOptions): Html {
+  const { site } = document
+  const facts: ReadonlyArray<readonly [string, string]> = [
+    [text.site, site.name],
+    [text.organisation, site.organisation],
+    [text.address, site.address],
+    [text.operator, site.operator],
+    [text.date, time(options.at)],
+    [text.revision, number(options.revision)],
+    [text.tool, options.tool],
+  ]
+  const rows = facts
+    .filter(([, value]) => value !== '')
+    .map(
+      ([label, value]) =>
+        html`<div>
+          <dt>${label}</dt>
+          <dd>${value}</dd>
+        </div> `,
+    )
+  const demo = site.kind === 'demo' ? [html`<p class="notice">${text.demo}</p>`] : []
+  return html`<header>
+    <h1>${text.title}</h1>
+    <dl>
+      ${rows}
+      <div class="wide">
+        <dt>${text.dataSet}</dt>
+        <dd>${options.sha256}</dd>
+      </div>
+    </dl>
+    ${demo}
+  </header>`
+}
+
+function summary({ document, text, number }: Context): Html {
+  const states = Map.groupBy(document.devices, (device) => device.state)
+  const desired = document.memberships.filter((cell) => cell.desired)
+  const confirmed = desired.filter((cell) => cell.outcome === 'confirmed')
+  const tiles: ReadonlyArray<readonly [string, string]> = [
+    [text.devices, number(document.devices.length)],
+    ...[...states].map(([state, devices]) => [`${text.devices}: ${text.states[state]}`, number(devices.length)] as const),
+    [text.groups, number(document.applicationGroups.filter((group) => !group.retired).length)],
+    [text.confirmedMembers, `${number(confirmed.length)} / ${number(desired.length)}`],
+  ]
+  return html`<section>
+    <h2>${text.summary}</h2>
+    <table class="narrow">
+      <tbody>
+        ${tiles.map(
+          ([label, value]) =>
+            html`<tr>
+              <th scope="row">${label}</th>
+              <td class="number">${value}</td>
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </section>`
+}
+
+function issueList({ document, text }: Context): Html {
+  const issues = openIssues(document, text)
+  if (issues.length === 0)
+    return html`<section>
+      <h2>${text.issues}</h2>
+      <p>${text.noIssues}</p>
+    </section>`
+  const items = issues.map(
+    ({ title, subjects }) =>
+      html`<tr>
+        <th scope="row">${title}</th>
+        <td class="number">${subjects.length}</td>
+        <td>${subjects.join(', ')}</td>
+      </tr> `,
+  )
+  return html`<section>
+    <h2>${text.issues}</h2>
+    <table>
+      <tbody>
+        ${items}
+      </tbody>
+    </table>
+  </section>`
+}
+
+function groupTable({ document, text, deviceName, number }: Context): Html {
+  const rooms = new Map(document.rooms.map((room) => [room.id, room.name]))
+  const coapGroups = new Map(document.coapGroups.map((group) => [group.id, group]))
+  const members = Map.groupBy(
+    document.memberships.filter((cell) => cell.desired),
+    (cell) => cell.groupId,
+  )
+  const rows = document.applicationGroups
+    .filter((group) => !group.retired)
+    .toSorted(byName)
+    .map((group) => {
+      const coap = coapGroups.get(group.coapGroupId)
+      const cells = members.get(group.id) ?? []
+      const confirmed = cells.filter((cell) => cell.outcome === 'confirmed').length
+      const list = cells.map((cell) =>
+        cell.outcome === 'confirmed' ? deviceName(cell.deviceId) : `${deviceName(cell.deviceId)} (${text.outcomes[cell.outcome]})`,
+      )
+      return html`<tr>
+        <th scope="row">${group.name}</th>
+        <td>${group.roomId === null ? '' : (rooms.get(group.roomId) ?? '')}</td>
+        <td class="code">${coap === undefined ? '' : `${coap.address} ${coap.port}`}</td>
+        <td class="number">${number(confirmed)} / ${number(cells.length)}</td>
+        <td>${list.sort(compare).join(', ')}</td>
+      </tr> `
+    })
+  return html`<section>
+    <h2>${text.groups}</h2>
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">${text.group}</th>
+          <th scope="col">${text.room}</th>
+          <th scope="col">${text.groupAddress}</th>
+          <th scope="col">${text.confirmed}</th>
+          <th scope="col">${text.members}</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </section>`
+}
+
+function testTable({ document, text, time, number, deviceName }: Context): Html {
+  if (document.testRuns.length === 0)
+    return html`<section>
+      <h2>${text.tests}</h2>
+      <p>${text.noTests}</p>
+    </section>`
+  const ms = (value: number | null): string => (value === null ? '–' : `${number(value)} ms`)
+  const rows = document.testRuns.map((run) => {
+    const heard = run.members.filter((member) => member.verdict === 'heard').length
+    const others = run.members.filter((member) => member.verdict !== 'heard' || member.seen !== null)
+    const results = others.map((member) => `${deviceName(member.deviceId)}: ${memberResult(member, text)}`)
+    const outcome = run.failure === null ? results.join('; ') : `${text.outcomes.failed}: ${run.failure.code}`
+    return html`<tr>
+      <th scope="row">${run.groupName}</th>
+      <td>${run.action}</td>
+      <td>${time(run.startedAt)}</td>
+      <td class="number">${number(run.repeats)}</td>
+      <td class="number">${number(heard)} / ${number(run.members.length)}</td>
+      <td class="number">${ms(run.medianMs)}</td>
+      <td class="number">${ms(run.spreadMs)}</td>
+      <td class="number">${number(run.messageBytes)} B</td>
+      <td>${outcome}</td>
+    </tr> `
+  })
+  const columns = [text.group, text.action, text.time, text.repeats, text.heard, text.median, text.spread, text.messageSize, text.results]
+  return html`<section>
+    <h2>${text.tests}</h2>
+    <table>
+      <thead>
+        <tr>
+          ${columns.map((column) => html`<th scope="col">${column}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </section>`
+}
+
+function memberResult(member: Pick<TestMember, 'verdict' | 'code' | 'seen'>, text: ReportText): string {
+  const verdict = member.code === null ? text.verdicts[member.verdict] : `${text.verdicts[member.verdict]} ${member.code}`
+  return member.seen === true ? `${verdict}, ${text.seenBy}` : verdict
+}
+
+function deviceTables({ document, text }: Context): Html {
+  const rooms = new Map(document.rooms.map((room) => [room.id, room]))
+  const byRoom = [...Map.groupBy(document.devices, (device) => device.roomId)]
+    .map(([roomId, devices]) => ({ name: pathOf(roomId, rooms), devices }))
+    .sort((a, b) => compare(a.name, b.name))
+  const columns = [text.name, text.type, text.serial, 'EUI-64', text.model, text.state]
+  const tables = byRoom.map(
+    ({ name, devices }) =>
+      html`<h3>${name === '' ? text.noRoom : name}</h3>
+        <table>
+          <thead>
+            <tr>
+              ${columns.map((column) => html`<th scope="col">${column}</th>`)}
+            </tr>
+          </thead>
+          <tbody>
+            ${devices.toSorted(byName).map(
+              (device) =>
+                html`<tr>
+                  <th scope="row">${device.name}</th>
+                  <td>${text.types[device.type]}</td>
+                  <td class="code">${device.serial ?? ''}</td>
+                  <td class="code">${device.eui64 ?? ''}</td>
+                  <td>${device.model ?? ''}</td>
+                  <td>${text.states[device.state]}</td>
+                </tr> `,
+            )}
+          </tbody>
+        </table>`,
+  )
+  return html`<section>
+    <h2>${text.devices}</h2>
+    ${tables}
+  </section>`
+}
+
+function signatures({ text }: Context): Html {
+  const line = (who: string): Html =>
+    html`<div class="signature">
+      <p>${who}</p>
+      <div class="line"></div>
+      <p class="small">${text.placeAndDate}</p>
+    </div>`
+  return html`<section class="signatures">
+    <h2>${text.signatures}</h2>
+    ${line(text.signedInstaller)}${line(text.signedOwner)}
+  </section>`
+}
+
+/** `Building / Floor / Room`; documents hold no circles, but a report must end in any case. */
+function pathOf(roomId: string | null, rooms: ReadonlyMap<string, SiteDocument['rooms'][number]>): string {
+  const names: string[] = []
+  for (let room = roomId === null ? undefined : rooms.get(roomId); room !== undefined && names.length < 20;) {
+    names.unshift(room.name)
+    room = room.parentId === null ? undefined : rooms.get(room.parentId)
+  }
+  return names.join(' / ')
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return compare(a.name, b.name)
+}
+
+const collator = new Intl.Collator('en', { numeric: true })
+
+function compare(a: string, b: string): number {
+  return collator.compare(a, b)
+}

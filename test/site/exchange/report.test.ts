@@ -1,0 +1,193 @@
+// CSV tables and the report: complete, escaped, safe in a spreadsheet and in a browser.
+import fc from 'fast-check'
+import Papa from 'papaparse'
+import { describe, expect, it } from 'vitest'
+import { utf8ToText } from '#main/base/index.ts'
+import { collectSite, exportSite, siteDigest, type SiteDocument } from '#main/site/exchange/index.ts'
+import { escapeHtml } from '#main/site/exchange/html.ts'
+import { randomSite } from './sites.ts'
+
+const options = { locale: 'en', at: Date.UTC(2026, 0, 5, 8), tool: 'Groupwright 0.1.0', revision: 17, timeZone: 'Europe/Berlin' } as const
+
+function textsOf(document: SiteDocument, format: 'csv' | 'report-html', locale: 'en' | 'de' = 'en'): string[] {
+  return exportSite(document, format, { ...options, locale }).map((file) => utf8ToText(file.bytes) ?? 'not UTF-8')
+}
+
+/** A site with names that mean to break out of wherever they are put. */
+function hostile(): SiteDocument {
+  const name = '"><script>alert(1)</script>&\u202e'
+  const at = '2026-01-05T07:00:00.000Z'
+  const failure = { code: 'coap.timeout', message: 'No answer', retryable: true, details: {} }
+  return {
+    format: 'groupwright-site',
+    version: 1,
+    site: { id: 's', kind: 'demo', name, organisation: '=cmd|calc', address: '', operator: "O'Neill", createdAt: at, demo: null },
+    rooms: [{ id: 'r', parentId: null, kind: 'room', name: '2.14', position: 0 }],
+    devices: ['=1+1', '@SUM(A1)', 'Panel, "east"', '-7', name].map((text, index) => ({
+      id: `d${index}`,
+      name: text,
+      type: 'luminaire',
+      roomId: index === 0 ? null : 'r',
+      state: index === 1 ? 'faulty' : 'verified',
+      stateAt: at,
+      stateSource: 'test',
+      eui64: `001122334455667${index}`,
+      serial: `SN-${index}`,
+      model: null,
+      profileId: null,
+      endpointName: null,
+      address: null,
+      lastHeardAt: null,
+      comment: '+49 30 1',
+      links: null,
+    })),
+    coapGroups: [{ id: 'c', name: 'g', address: 'ff35:30:fd00::8000:1', port: 5683, allocated: true }],
+    applicationGroups: [{ id: 'g', name: '2.14-light', coapGroupId: 'c', roomId: 'r', comment: '', retired: false }],
+    memberships: [
+      { deviceId: 'd0', groupId: 'g', desired: true, outcome: 'confirmed', at, source: 'apply', failure: null, applied: null },
+      { deviceId: 'd1', groupId: 'g', desired: true, outcome: 'failed', at, source: 'apply', failure, applied: null },
+    ],
+    testRuns: [
+      {
+        id: 't',
+        groupId: 'g',
+        groupName: '2.14-light',
+        action: 'on',
+        state: 'done',
+        startedAt: at,
+        finishedAt: at,
+        repeats: 3,
+        repeat: 3,
+        uri: 'coap://x',
+        messageBytes: 48,
+        spreadMs: 412.5,
+        medianMs: 120,
+        members: [
+          { deviceId: 'd0', verdict: 'heard', answerMs: 120, heardCount: 3, code: null, seen: null },
+          { deviceId: 'd1', verdict: 'rejected', answerMs: 99, heardCount: 1, code: '4.04', seen: null },
+        ],
+        failure: null,
+      },
+    ],
+  }
+}
+
+describe('the CSV tables', () => {
+  it('are read back by another reader as they were, whatever the names', () => {
+    fc.assert(
+      fc.property(randomSite, ({ facts, devices, groups }) => {
+        const document = collectSite(facts, devices, groups)
+        const [table = ''] = textsOf(document, 'csv')
+        const rows = Papa.parse<Record<string, string>>(table.slice(1), {
+          header: true,
+          skipEmptyLines: true,
+          delimiter: ',',
+          newline: '\r\n',
+        })
+        expect(rows.errors).toEqual([])
+        expect(rows.data.map((row) => row.name!.replace(/^'(?=[=+\-@\t\r\n＝＋－＠])/u, ''))).toEqual(
+          document.devices.map((device) => device.name),
+        )
+        expect(rows.data.map((row) => row.eui64!.replaceAll('-', ''))).toEqual(document.devices.map((device) => device.eui64 ?? ''))
+      }),
+    )
+  })
+
+  it('never begin a cell with what a spreadsheet takes for a formula', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          randomSite.map(({ facts, devices, groups }) => collectSite(facts, devices, groups)),
+          fc.constant(hostile()),
+        ),
+        (document) => {
+          for (const table of textsOf(document, 'csv')) {
+            const rows = Papa.parse<string[]>(table.slice(1), { delimiter: ',', newline: '\r\n' }).data
+            for (const cell of rows.flat()) expect(cell).not.toMatch(/^[=+\-@\t\r\n]/)
+          }
+        },
+      ),
+    )
+  })
+
+  it('hold devices, groups and memberships', () => {
+    const [devices = '', groups = '', memberships = ''] = textsOf(hostile(), 'csv')
+    expect(devices.split('\r\n')[0]).toBe('\uFEFFname,type,room,eui64,serial,groups,comment,state,stateAt,model,profile,endpoint,address')
+    expect(devices).toContain("'=1+1,luminaire,,00-11-22-33-44-55-66-70,SN-0,2.14-light,'+49 30 1,verified")
+    expect(groups).toContain('2.14-light,2.14,g,ff35:30:fd00::8000:1,5683,2,1,')
+    expect(memberships).toContain('2.14-light,true,failed,2026-01-05T07:00:00.000Z,apply,coap.timeout')
+  })
+})
+
+describe('the report', () => {
+  it('lets nothing out of its place: no script, no attribute, no reading direction', () => {
+    const [page = ''] = textsOf(hostile(), 'report-html')
+    expect(page).not.toContain('<script')
+    expect(page).not.toContain('\u202e')
+    expect(page).toContain('&#34;&#62;&#60;script&#62;alert(1)&#60;/script&#62;&#38;\ufffd')
+    expect(page).toContain('O&#39;Neill')
+  })
+
+  it('needs nothing from elsewhere and forbids it', () => {
+    const [page = ''] = textsOf(hostile(), 'report-html')
+    expect(page).toContain(`default-src 'none'`)
+    expect(page).not.toMatch(/\b(src|href)=|url\(|@import|https?:/)
+  })
+
+  it('says who, where, what, proven how, and what is open', () => {
+    const document = hostile()
+    const [page = ''] = textsOf(document, 'report-html')
+    for (const part of [
+      'SN-3',
+      '0011223344556673',
+      'ff35:30:fd00::8000:1 5683',
+      '412.5 ms',
+      '48 B',
+      'rejected 4.04',
+      'Groupwright 0.1.0',
+      siteDigest(document),
+    ]) {
+      expect(page).toContain(part)
+    }
+    expect(page).toContain('Device is faulty')
+    expect(page).toContain('@SUM(A1) – 2.14-light (failed, coap.timeout)')
+    expect(page).toContain('2.14-light: @SUM(A1) (rejected)')
+    expect(page).toContain('Jan 5, 2026, 9:00:00 AM GMT+1')
+    expect(page).toContain('Simulated demo site')
+  })
+
+  it('is written in German too', () => {
+    const [page = ''] = textsOf(hostile(), 'report-html', 'de')
+    for (const part of [
+      '<html lang="de">',
+      'Inbetriebnahmeprotokoll',
+      'Offene Punkte',
+      '412,5 ms',
+      'Leuchte',
+      'abgelehnt 4.04',
+      '05.01.2026, 09:00:00 MEZ',
+    ]) {
+      expect(page).toContain(part)
+    }
+  })
+
+  it('can be made of any site, with tags that close', () => {
+    fc.assert(
+      fc.property(randomSite, ({ facts, devices, groups }) => {
+        const [page = ''] = textsOf(collectSite(facts, devices, groups), 'report-html')
+        const open: string[] = []
+        for (const [, closing, tag = ''] of page
+          .replace(/<!doctype html>|<meta[^>]*>|<style>[^]*?<\/style>/g, '')
+          .matchAll(/<(\/?)([a-z0-9]+)[^>]*>/g)) {
+          if (closing === '') open.push(tag)
+          else expect(open.pop()).toBe(tag)
+        }
+        expect(open).toEqual([])
+      }),
+    )
+  })
+
+  it('escapes every character that could end text or an attribute', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !/[<>"'`]/.test(escapeHtml(text)) && escapeHtml(text).isWellFormed()))
+  })
+})
