@@ -1,6 +1,5 @@
 // What the core asks of its host, and what it gives to it.
 import type { Clock, Logger, Random } from '#main/base/index.ts'
-import type { ContractService } from '#main/ipc/index.ts'
 import type { SessionRow } from '#contract/model.ts'
 
 /** What only the host can do. */
@@ -27,18 +26,8 @@ export interface CoreOptions {
   /** Folders with device profiles (YAML); later ones override earlier ones by profile id. */
   readonly profileDirectories: readonly string[]
   readonly services: HostServices
+  /** Folder for exported files; beside the site file by default. */
+  readonly exportsDirectory?: string
   /** Binds the CoAP endpoint of a site elsewhere than the site says (command line). */
   readonly network?: { readonly bindAddress?: string; readonly coapPort?: number }
-}
-
-export interface Core {
-  readonly service: ContractService
-  /** Opens a site file by its path (command line, file association). Throws `site.*` and `store.*`. */
-  openSiteFile(path: string): Promise<void>
-  /** The path behind an export's handle. */
-  exportPath(handle: string): string | undefined
-  /** Whether work is in flight that should reach a safe point first. */
-  busy(): boolean
-  /** Waits for a safe point, closes the site and everything else. */
-  close(): Promise<void>
 }

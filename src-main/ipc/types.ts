@@ -24,3 +24,16 @@ export interface ContractService {
   subscribe(feed: unknown, listener: (message: FeedMessage) => void): (() => void) | undefined
   close(): void
 }
+
+/** The core and the contract over it: all that a host needs. */
+export interface Program {
+  readonly service: ContractService
+  /** Opens a site file by its path (command line, file association). Throws `site.*` and `store.*`. */
+  openSiteFile(path: string): Promise<void>
+  /** The path behind an export's handle. */
+  exportPath(handle: string): string | undefined
+  /** Whether work is in flight that should reach a safe point first. */
+  busy(): boolean
+  /** Waits for a safe point, closes the site and everything else. */
+  close(): Promise<void>
+}

@@ -147,7 +147,6 @@ export const problemKind = z.enum([
   'device-missing',
   'device-faulty',
   'device-without-profile',
-  'unplanned-device',
   'apply-failed',
   'test-failed',
   'check-failed',

@@ -1,0 +1,5 @@
+// The composition root: builds every service from its ports and is the one place that knows all of them.
+export { createCore } from './core/core.ts'
+export type { Core } from './core/core.ts'
+export type { CoreOptions, HostServices } from './core/types.ts'
+export type { OpenSite } from './core/open-site.ts'

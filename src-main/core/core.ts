@@ -1,0 +1,219 @@
+// The program without a face: preferences, known sites, and at most one open site with its services.
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { AppError, newId } from '#main/base/index.ts'
+import { loadProfiles } from '#main/site/devices/index.ts'
+import { importInto, parseSiteExport, siteFactsOf } from '#main/site/exchange/index.ts'
+import { createSiteFile, openSiteFile } from '#main/store/index.ts'
+import type { NewSite, SiteFile, StorePorts } from '#main/store/index.ts'
+import type { DiscoveryRow, SessionRow, SiteDetails } from '#contract/model.ts'
+import type { OpInput } from '#contract/ops.ts'
+import { createFeeds } from './feeds.ts'
+import type { CoreFeeds } from './feeds.ts'
+import { mirror } from './mirror.ts'
+import { openSiteServices } from './open-site.ts'
+import type { OpenSite } from './open-site.ts'
+import { openPreferences } from './preferences.ts'
+import type { Preferences } from './preferences.ts'
+import { openRecentSites } from './recent-sites.ts'
+import type { RecentSites } from './recent-sites.ts'
+import type { CoreOptions } from './types.ts'
+
+export interface Core {
+  readonly options: CoreOptions
+  readonly feeds: CoreFeeds
+  readonly preferences: Preferences
+  readonly recent: RecentSites
+  /** The open site. Throws `site.none-open`. */
+  site(): OpenSite
+  /** Creates a site file and opens it; answers its handle. Throws `site.name-taken`, `store.*`. */
+  createSite(input: OpInput<'site.create'>): Promise<string>
+  /** Creates and opens a site from a site export. Throws `import.*`, `site.name-taken`, `store.*`. */
+  importSite(text: string): Promise<string>
+  /** Opens a site file, closing the one that is open. Throws `site.*`, `store.*`; then no site is open. */
+  openSiteFile(path: string): Promise<string>
+  closeSite(): Promise<void>
+  setDetails(patch: Partial<SiteDetails>): void
+  /** The path behind an export's handle. */
+  exportPath(handle: string): string | undefined
+  busy(): boolean
+  close(): Promise<void>
+}
+
+const IDLE_DISCOVERY: DiscoveryRow = {
+  key: 'discovery',
+  state: 'idle',
+  startedAt: null,
+  deadlineAt: null,
+  heard: 0,
+  added: 0,
+  failure: null,
+}
+
+export function createCore(options: CoreOptions): Core {
+  const { clock, random, logger } = options
+  const preferences = openPreferences(options.dataDirectory)
+  const recent = openRecentSites(options.dataDirectory, options.sitesDirectory)
+  const feeds = createFeeds(preferences.feed)
+  const storePorts: StorePorts = { clock, logger, appVersion: options.version }
+  let open: OpenSite | undefined
+  let unfollow: readonly (() => void)[] = []
+  /** Opening and closing take turns: two windows may ask at once. */
+  let turn: Promise<unknown> = Promise.resolve()
+
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const next = turn.then(work, work)
+    turn = next.catch(() => undefined)
+    return next
+  }
+  const showSession = (starting = false): void => feeds.session.set(sessionOf(options, open, starting))
+
+  const closeNow = async (): Promise<void> => {
+    if (open === undefined) return
+    const closing = open
+    open = undefined
+    for (const end of unfollow) end()
+    feeds.discovery.reset([IDLE_DISCOVERY])
+    await closing.close()
+    showSession()
+  }
+  const openNow = async (path: string, makeFile: () => SiteFile): Promise<string> => {
+    await closeNow()
+    const file = makeFile()
+    try {
+      const { profiles, failures } = await loadProfiles(options.profileDirectories)
+      for (const failure of failures) logger.warn({ code: failure.code, ...failure.details }, 'a device profile could not be used')
+      showSession(true)
+      open = await openSiteServices(file, profiles, options)
+    } catch (thrown) {
+      file.close()
+      showSession()
+      throw thrown
+    }
+    unfollow = [
+      ...follow(open, feeds),
+      file.onRevision(() => {
+        open?.overview.refreshSoon()
+        showSession()
+      }),
+    ]
+    showSession()
+    void open.preflight.run()
+    const { name, kind } = file.meta()
+    return recent.opened(path, name, kind, clock.now())
+  }
+
+  feeds.discovery.set(IDLE_DISCOVERY)
+  showSession()
+  const createFile = async (site: NewSite, fill?: (file: SiteFile) => void): Promise<string> => {
+    const path = recent.newPath(site.details.name)
+    return openNow(path, () => {
+      const file = createSiteFile(path, site, storePorts)
+      try {
+        fill?.(file)
+        return file
+      } catch (thrown) {
+        file.close()
+        throw thrown
+      }
+    })
+  }
+
+  return {
+    options,
+    feeds,
+    preferences,
+    recent,
+    site() {
+      if (open === undefined) throw new AppError('site.none-open', 'No site is open')
+      return open
+    },
+    createSite: (input) =>
+      inTurn(() =>
+        createFile({
+          id: newId('site', random),
+          kind: input.kind,
+          details: input.details,
+          demo: input.kind === 'demo' ? input.demo : null,
+          network: input.kind === 'network' ? input.network : null,
+        }),
+      ),
+    importSite: (text) =>
+      inTurn(() => {
+        const document = parseSiteExport(text)
+        const { id, kind, details, createdAt, demo } = siteFactsOf(document)
+        // Which interface leads to the devices is a fact of this machine: the installer chooses it anew.
+        const network = kind === 'network' ? { bindAddress: '::1', coapPort: 5683 } : null
+        return createFile({ id, kind, details, demo, network }, (file) => {
+          file.setMeta('createdAt', createdAt)
+          importInto(document, file)
+        })
+      }),
+    openSiteFile: (path) =>
+      inTurn(async () => {
+        if (!existsSync(path)) throw new AppError('site.not-found', `There is no site file ${path}`)
+        return openNow(path, () => openSiteFile(path, storePorts))
+      }),
+    closeSite: () => inTurn(closeNow),
+    setDetails(patch) {
+      if (open === undefined) throw new AppError('site.none-open', 'No site is open')
+      const { file } = open
+      file.setDetails({ ...file.meta().details, ...patch })
+      showSession()
+    },
+    exportPath: (handle) => open?.exchange.path(handle),
+    busy: () => open !== undefined && feeds.jobs.rows().some((job) => job.state === 'running'),
+    close: () => inTurn(closeNow),
+  }
+}
+
+function follow(site: OpenSite, feeds: CoreFeeds): readonly (() => void)[] {
+  return [
+    mirror(site.overview.progress, feeds.progress),
+    mirror(site.preflight.feed, feeds.checks),
+    mirror(site.overview.problems, feeds.problems),
+    mirror(site.overview.checklist, feeds.checklist),
+    mirror(site.inventory.roomFeed, feeds.rooms),
+    mirror(site.inventory.feed, feeds.devices),
+    mirror(site.discovery.feed, feeds.discovery),
+    mirror(site.groups.coapFeed, feeds.coapGroups),
+    mirror(site.groups.applicationFeed, feeds.applicationGroups),
+    mirror(site.groups.membershipFeed, feeds.memberships),
+    mirror(site.groups.planFeed, feeds.plan),
+    mirror(site.jobs.feed, feeds.jobs),
+    mirror(site.jobs.itemFeed, feeds.jobItems),
+    mirror(site.bench.feed, feeds.testRuns),
+    mirror(site.exchange.feed, feeds.exports),
+  ]
+}
+
+function sessionOf(options: CoreOptions, open: OpenSite | undefined, starting: boolean): SessionRow {
+  const { host, version } = options
+  if (open === undefined) {
+    return { key: 'session', version, host, site: null, network: { state: starting ? 'starting' : 'off', failure: null, listening: [] } }
+  }
+  const meta = open.file.meta()
+  const failure = open.networkFailure
+  return {
+    key: 'session',
+    version,
+    host,
+    site: {
+      id: meta.id,
+      kind: meta.kind,
+      fileName: basename(open.file.path),
+      details: meta.details,
+      createdAt: meta.createdAt,
+      revision: open.file.revision,
+      demo: meta.demo,
+    },
+    network: {
+      state: failure === undefined ? 'up' : 'failed',
+      failure:
+        failure === undefined
+          ? null
+          : { code: failure.code, message: failure.message, retryable: failure.retryable, details: { ...failure.details } },
+      listening: [...open.network.listening],
+    },
+  }
+}

@@ -1,0 +1,27 @@
+// The feeds of the program: they outlive sites; an open site's own feeds are mirrored into them.
+import { KeyedFeed } from '#main/base/index.ts'
+import type { FeedName, FeedRow } from '#contract/feeds.ts'
+
+export type CoreFeeds = { readonly [Name in FeedName]: KeyedFeed<FeedRow<Name>> }
+
+export function createFeeds(preferences: CoreFeeds['preferences']): CoreFeeds {
+  return {
+    session: new KeyedFeed((row) => row.key),
+    preferences,
+    progress: new KeyedFeed((row) => row.step),
+    checks: new KeyedFeed((row) => row.check),
+    problems: new KeyedFeed((row) => row.id),
+    rooms: new KeyedFeed((row) => row.id),
+    devices: new KeyedFeed((row) => row.id),
+    discovery: new KeyedFeed((row) => row.key),
+    coapGroups: new KeyedFeed((row) => row.id),
+    applicationGroups: new KeyedFeed((row) => row.id),
+    memberships: new KeyedFeed((row) => row.key),
+    plan: new KeyedFeed((row) => row.id),
+    jobs: new KeyedFeed((row) => row.id),
+    jobItems: new KeyedFeed((row) => row.key),
+    testRuns: new KeyedFeed((row) => row.id),
+    checklist: new KeyedFeed((row) => row.item),
+    exports: new KeyedFeed((row) => row.handle),
+  }
+}

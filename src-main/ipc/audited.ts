@@ -1,0 +1,67 @@
+// Which ops leave a trace in the site's audit. Reading, and what belongs to the machine, does not.
+import type { Core } from '#main/core.ts'
+import type { OpName } from '#contract/ops.ts'
+import type { ContractService } from './types.ts'
+
+const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
+  'site.update',
+  'devices.create',
+  'devices.update',
+  'devices.remove',
+  'devices.identify',
+  'devices.importApply',
+  'rooms.create',
+  'rooms.update',
+  'rooms.remove',
+  'groups.createApplication',
+  'groups.updateApplication',
+  'groups.removeApplication',
+  'groups.createCoap',
+  'groups.updateCoap',
+  'groups.removeCoap',
+  'groups.setMemberships',
+  'groups.fromRooms',
+  'groups.verify',
+  'apply.start',
+  'jobs.cancel',
+  'jobs.retryFailed',
+  'test.run',
+  'test.seen',
+  'handover.export',
+])
+
+/** Lists longer than this are told by their length: the audit says who did what, not every cell of it. */
+const LISTED = 20
+const LONGEST_TEXT = 200
+
+/** The service; each audited op writes its entry after it succeeded. */
+export function withAudit(service: ContractService, core: Core): ContractService {
+  return {
+    subscribe: (feed, listener) => service.subscribe(feed, listener),
+    close: () => service.close(),
+    async call(name, input, caller) {
+      const reply = await service.call(name, input, caller)
+      if (reply.ok && isAudited(name) && isRecord(input)) core.site().file.audit.append(caller.actor, name, summary(input))
+      return reply
+    },
+  }
+}
+
+function isAudited(name: unknown): name is OpName {
+  return (AUDITED as ReadonlySet<unknown>).has(name)
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function summary(input: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(input).map(([name, value]) => [name, shortened(value)]))
+}
+
+function shortened(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length > LISTED ? { count: value.length } : value.map(shortened)
+  if (typeof value === 'string') return value.length > LONGEST_TEXT ? { characters: value.length } : value
+  if (isRecord(value)) return summary(value)
+  return value
+}

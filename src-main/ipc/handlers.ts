@@ -1,0 +1,156 @@
+// One handler for each op, over the core. What changes something leaves a trace in the site's audit.
+import { networkInterfaces } from 'node:os'
+import type { Core } from '#main/core.ts'
+import { applyImport, previewImport } from '#main/site/devices/index.ts'
+import { AppError } from '#main/base/index.ts'
+import type { Handlers } from './types.ts'
+
+const DEFAULT_REPORT_LOCALE = 'en'
+
+export function createHandlers(core: Core): Handlers {
+  return { ...siteHandlers(core), ...deviceHandlers(core), ...groupHandlers(core), ...workHandlers(core), ...recordHandlers(core) }
+}
+
+type Some<Prefix extends string> = {
+  readonly [Name in keyof Handlers as Name extends `${Prefix}.${string}` ? Name : never]: Handlers[Name]
+}
+
+function siteHandlers(core: Core): Some<'site' | 'preflight' | 'preferences'> {
+  return {
+    'site.recent': () => [...core.recent.list()],
+    'site.create': async (input) => ({ handle: await core.createSite(input) }),
+    'site.open': async ({ handle }) => {
+      await core.openSiteFile(core.recent.path(handle))
+    },
+    'site.openDialog': async () => {
+      const path = await core.options.services.chooseSiteFile()
+      if (path !== undefined) await core.openSiteFile(path)
+      return { opened: path !== undefined }
+    },
+    'site.close': () => core.closeSite(),
+    'site.update': (patch) => core.setDetails(definedOnly(patch)),
+    'site.import': async ({ text }) => ({ handle: await core.importSite(text) }),
+    'site.interfaces': () =>
+      Object.entries(networkInterfaces()).flatMap(([name, entries]) =>
+        (entries ?? []).map(({ address, family, internal, scopeid }) => ({
+          name,
+          // A link-local address is of use only with its zone (RFC 4007 §11).
+          address: family === 'IPv6' && scopeid !== 0 ? `${address}%${name}` : address,
+          family,
+          internal,
+        })),
+      ),
+    'preflight.run': () => core.site().preflight.run(),
+    'preferences.set': (patch) => core.preferences.set(definedOnly(patch)),
+  }
+}
+
+function deviceHandlers(core: Core): Some<'devices' | 'demo' | 'discovery' | 'rooms'> {
+  const { clock, random } = core.options
+  return {
+    'devices.detail': ({ id }) => core.site().inventory.detail(id),
+    'devices.create': (input) => ({ id: core.site().inventory.create(input) }),
+    'devices.update': ({ ids, patch }) => core.site().inventory.update(ids, patch),
+    'devices.remove': ({ ids }) => core.site().inventory.remove(ids),
+    'devices.identify': ({ ids, seconds }) => {
+      const { groups, jobs } = core.site()
+      groups.setIdentifySeconds(seconds)
+      return { jobId: jobs.start('identify', 'identify', groups.identifyItems(ids)) }
+    },
+    'devices.importPreview': (input) => {
+      const site = core.site()
+      return previewImport({ devices: site.inventory.all(), rooms: site.inventory.rooms(), ...site.importGroups }, input)
+    },
+    'devices.importApply': (input) => {
+      const site = core.site()
+      return applyImport(site.inventory, { clock, random, ...site.importGroups }, input)
+    },
+    'demo.deviceList': () => {
+      const { demo, file } = core.site()
+      if (demo === undefined) throw new AppError('site.not-a-demo', 'Only a demo site has a device list of its own')
+      return { fileName: `${file.meta().name} devices.csv`, text: demo.deviceList() }
+    },
+    'discovery.start': (input) => core.site().discovery.start(input),
+    'discovery.stop': () => core.site().discovery.stop(),
+    'rooms.create': (input) => ({ id: core.site().inventory.createRoom(input) }),
+    'rooms.update': ({ id, patch }) => core.site().inventory.updateRoom(id, patch),
+    'rooms.remove': ({ id }) => core.site().inventory.removeRoom(id),
+  }
+}
+
+function groupHandlers(core: Core): Some<'groups' | 'plan'> {
+  return {
+    'groups.createApplication': (input) => ({ id: core.site().groups.createApplication(input) }),
+    'groups.updateApplication': ({ id, patch }) => core.site().groups.updateApplication(id, patch),
+    'groups.removeApplication': ({ id }) => core.site().groups.removeApplication(id),
+    'groups.createCoap': (input) => ({ id: core.site().groups.createCoap(input) }),
+    'groups.updateCoap': ({ id, patch }) => core.site().groups.updateCoap(id, patch),
+    'groups.removeCoap': ({ id }) => core.site().groups.removeCoap(id),
+    'groups.setMemberships': ({ changes }) => core.site().groups.setMemberships(changes),
+    'groups.fromRooms': (input) => core.site().groups.fromRooms(input),
+    'groups.verify': ({ groupIds }) => {
+      const { groups, jobs } = core.site()
+      return { jobId: jobs.start('verify', titleOf(core, groupIds), groups.verifyItems(groupIds)) }
+    },
+    'plan.requests': ({ lineIds }) => [...core.site().groups.requests(lineIds)],
+  }
+}
+
+function workHandlers(core: Core): Some<'apply' | 'jobs' | 'test'> {
+  return {
+    'apply.start': ({ lineIds }) => {
+      const { groups, jobs, file } = core.site()
+      file.backup('apply')
+      return { jobId: jobs.start('apply', file.meta().name, groups.applyItems(lineIds)) }
+    },
+    'jobs.pause': ({ jobId }) => core.site().jobs.pause(jobId),
+    'jobs.resume': ({ jobId }) => core.site().jobs.resume(jobId),
+    'jobs.cancel': ({ jobId }) => core.site().jobs.cancel(jobId),
+    'jobs.retryFailed': ({ jobId }) => ({ jobId: core.site().jobs.retryFailed(jobId) }),
+    'jobs.items': ({ jobId, offset, limit }) => [...core.site().jobs.items(jobId, offset, limit)],
+    'test.actions': ({ groupId }) => [...core.site().bench.actions(groupId)],
+    'test.run': ({ groupId, action, repeats }) => ({ runId: core.site().bench.run(groupId, action, repeats).runId }),
+    'test.seen': ({ runId, deviceId, seen }) => core.site().bench.seen(runId, deviceId, seen),
+  }
+}
+
+function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
+  const locale = (): 'en' | 'de' => core.preferences.current().locale ?? DEFAULT_REPORT_LOCALE
+  return {
+    'handover.report': async () => ({ html: await core.site().exchange.report(locale()) }),
+    'handover.export': async ({ formats, redact }) => [...(await core.site().exchange.export(formats, { locale: locale(), redact }))],
+    'handover.reveal': async ({ handle }) => {
+      const path = core.site().exchange.path(handle)
+      if (path === undefined) throw new AppError('export.not-found', 'There is no such exported file')
+      return core.options.services.reveal(path, handle)
+    },
+    'rd.list': ({ offset, limit }) => {
+      const { directory } = core.site()
+      const rows = directory.list(offset, limit).map((entry) => ({
+        id: entry.id,
+        endpointName: entry.endpointName,
+        sector: entry.sector === '' ? null : entry.sector,
+        base: entry.base,
+        lifetimeS: entry.lifetimeS,
+        registeredAt: entry.registeredAt,
+        expiresAt: entry.expiresAt,
+        links: entry.links,
+      }))
+      return { total: directory.size, rows }
+    },
+    'audit.page': ({ before, limit }) => [...core.site().file.audit.page(before, limit)],
+  }
+}
+
+/** The name of the only group, or how many there are. */
+function titleOf(core: Core, groupIds: readonly string[]): string {
+  const [only] = groupIds
+  return (groupIds.length === 1 && only !== undefined ? core.feeds.applicationGroups.get(only)?.name : undefined) ?? String(groupIds.length)
+}
+
+/** Without members that are undefined: absent and undefined are not the same to those who merge. */
+function definedOnly<Value extends object>(value: Value): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [Key in keyof Value]?: Exclude<Value[Key], undefined>
+  }
+}
