@@ -1,0 +1,162 @@
+// `groupwright`: the whole tool from the command line.
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { demo } from './commands/demo.ts'
+import { applyPlan, showPlan, testGroup, verifyGroups } from './commands/effects.ts'
+import { discover, importDevices, listDevices, removeDevices, showDevice } from './commands/devices.ts'
+import { addMembers, createGroup, groupsFromRooms, listGroups, removeGroup } from './commands/groups.ts'
+import { exportSite, listRegistrations, showAudit } from './commands/records.ts'
+import { serve } from './commands/serve.ts'
+import { createSite, listSites, siteInfo } from './commands/site.ts'
+import type { CommandContext, CommonOptions } from './context.ts'
+import { createOutput, EXIT } from './output.ts'
+import { programVersion } from './open.ts'
+
+type Action = (context: CommandContext, ...names: readonly string[]) => Promise<number>
+
+const program = new Command('groupwright')
+  .description('Commissions building networks of CoAP devices: find, group, apply, prove, hand over.')
+  .version(programVersion())
+  .option('--site <file>', 'the site file to work on')
+  .option('--json', 'print JSON on stdout', false)
+  .option('--bind <address>', 'bind the CoAP endpoint to this local address instead of the site’s')
+  .option('--coap-port <port>', 'bind the CoAP endpoint to this UDP port instead of the site’s', wholeNumber)
+  .option('--verbose', 'log what happens to stderr', false)
+  .showHelpAfterError()
+  .exitOverride()
+  .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished with failed items, 4 the site is open elsewhere.
+
+Examples:
+  groupwright site create office --demo 60
+  groupwright --site office devices import plan.csv
+  groupwright --site office discover --seconds 10
+  groupwright --site office groups from-rooms --types luminaire,blind
+  groupwright --site office plan
+  groupwright --site office apply
+  groupwright --site office test 2.14-light on
+  groupwright --site office export --format json,yaml,csv,report-html --out handover
+  groupwright serve --site office --coap-port 5683
+  groupwright demo --devices 60`,
+  )
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number is wanted')
+  return value
+}
+
+function percent(text: string): number {
+  const value = Number(text)
+  if (!(value >= 0 && value <= 90)) throw new InvalidArgumentError('a number from 0 to 90 is wanted')
+  return value
+}
+
+function words(text: string): readonly string[] {
+  return text.split(',').map((word) => word.trim())
+}
+
+/** Runs a command with what commander found, and turns its outcome into the exit code. */
+function runs(action: Action): (...found: readonly unknown[]) => Promise<void> {
+  return async (...found) => {
+    const command = found.at(-1)
+    const names = found.slice(0, -2).flatMap((argument) => (Array.isArray(argument) ? argument : [argument]))
+    const options = (command instanceof Command ? command : program).optsWithGlobals<CommonOptions>()
+    const output = createOutput(options.json)
+    try {
+      process.exitCode = await action({ options, output }, ...names.filter((name): name is string => typeof name === 'string'))
+    } catch (thrown) {
+      process.exitCode = output.failure(thrown)
+    }
+  }
+}
+
+const site = program.command('site').description('create sites and look at them')
+site
+  .command('create <name>')
+  .description('create a site file of that name or path')
+  .option('--demo <devices>', 'a demo site with so many simulated devices', wholeNumber)
+  .option('--loss <percent>', 'loss of the simulated radio', percent, 1)
+  .option('--seed <number>', 'the demo site that grows from this seed', wholeNumber, 1)
+  .action(runs(createSite))
+site.command('info').description('what the site is and what is open').action(runs(siteInfo))
+site.command('list').description('sites opened before or lying in the sites folder').action(runs(listSites))
+
+const devices = program.command('devices').description('the inventory')
+devices.command('ls').description('all devices').option('--state <state>', 'only those in this state').action(runs(listDevices))
+devices.command('show <device>').description('one device: resources and history (id, name, EUI-64 or serial)').action(runs(showDevice))
+devices
+  .command('import <file>')
+  .description('import a device list (CSV); rows that are wrong are told and left out')
+  .option('--dry-run', 'only show what would happen', false)
+  .action(runs(importDevices))
+devices.command('rm <devices...>').description('remove devices from the project').action(runs(removeDevices))
+
+program
+  .command('discover')
+  .description('ask the network who is there')
+  .option('--seconds <n>', 'how long to listen', wholeNumber, 10)
+  .action(runs(discover))
+
+const groups = program.command('groups').description('application groups and their CoAP groups')
+groups.command('ls').description('all groups').action(runs(listGroups))
+groups
+  .command('from-rooms')
+  .description('a group for each room and device type')
+  .option('--types <types>', 'device types, separated by commas', words, ['luminaire', 'blind', 'thermostat'])
+  .action(runs(groupsFromRooms))
+groups
+  .command('create <name>')
+  .description('an application group with a CoAP group of its own')
+  .option('--address <address>', 'multicast address instead of an allocated one')
+  .option('--port <port>', 'UDP port', wholeNumber, 5683)
+  .action(runs(createGroup))
+groups.command('add <group> <devices...>').description('put devices into a group').action(runs(addMembers))
+groups.command('rm <group>').description('remove a group; its members are told with the next apply').action(runs(removeGroup))
+
+program
+  .command('plan')
+  .description('what differs between the project and the devices')
+  .option('--requests', 'with the requests', false)
+  .action(runs(showPlan))
+program.command('apply').description('bring the devices to what the project wants').action(runs(applyPlan))
+program.command('verify [groups...]').description('read the members’ group tables back').action(runs(verifyGroups))
+program
+  .command('test <group> <action>')
+  .description('send an action to a group and account for every member')
+  .option('--repeats <n>', 'how often', wholeNumber, 1)
+  .action(runs(testGroup))
+program
+  .command('export')
+  .description('hand the site over')
+  .option('--format <formats>', 'json, yaml, csv, report-html, report-pdf, json-schema', words, ['json', 'yaml', 'csv', 'report-html'])
+  .option('--out <folder>', 'where the files go; beside the site file by default')
+  .action(runs(exportSite))
+const rd = program.command('rd').description('the Resource Directory')
+rd.command('ls').description('registered endpoints').action(runs(listRegistrations))
+program.command('audit').description('who did what, newest first').option('--limit <n>', 'entries', wholeNumber, 50).action(runs(showAudit))
+
+program
+  .command('serve')
+  .description('run a site without a window until interrupted; prints one JSON line when it is ready')
+  .option('--demo <devices>', 'create the site as a demo site where there is no such file', wholeNumber)
+  .option('--loss <percent>', 'loss of the simulated radio', percent, 1)
+  .option('--seed <number>', 'the demo site that grows from this seed', wholeNumber, 1)
+  .action(runs(serve))
+program
+  .command('demo')
+  .description('the whole job on a fresh demo site, with the hand-over files in a folder')
+  .option('--devices <n>', 'simulated devices', wholeNumber, 60)
+  .option('--loss <percent>', 'loss of the simulated radio', percent, 1)
+  .option('--seed <number>', 'the demo site that grows from this seed', wholeNumber, 1)
+  .option('--out <folder>', 'where the site and the files go', 'demo-output')
+  .action(runs(demo))
+
+try {
+  await program.parseAsync()
+} catch (thrown) {
+  if (!(thrown instanceof CommanderError)) throw thrown
+  process.exitCode = thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
+}
