@@ -57,7 +57,7 @@ export function createCore(options: CoreOptions): Core {
   const feeds = createFeeds(preferences.feed)
   const storePorts: StorePorts = { clock, logger, appVersion: options.version }
   let open: OpenSite | undefined
-  let unfollow: readonly (() => void)[] = []
+  let unfollow: ReadonlyArray<() => void> = []
   /** Opening and closing take turns: two windows may ask at once. */
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -167,7 +167,7 @@ export function createCore(options: CoreOptions): Core {
   }
 }
 
-function follow(site: OpenSite, feeds: CoreFeeds): readonly (() => void)[] {
+function follow(site: OpenSite, feeds: CoreFeeds): ReadonlyArray<() => void> {
   return [
     mirror(site.overview.progress, feeds.progress),
     mirror(site.preflight.feed, feeds.checks),

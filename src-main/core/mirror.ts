@@ -1,5 +1,5 @@
 // Feeds that outlive a site: the window follows these, an open site's own feeds are piped into them.
-import { KeyedFeed } from '#main/base/index.ts'
+import type { KeyedFeed } from '#main/base/index.ts'
 
 /** Copies the source into the target and keeps it there; the returned function ends it and empties the target. */
 export function mirror<Row>(source: KeyedFeed<Row>, target: KeyedFeed<Row>): () => void {

@@ -65,7 +65,7 @@ export function createNetwork(tree: ResourceTree, { clock, random, logger }: Net
       endpoints.clear()
       await Promise.all(
         open.map(async ({ endpoint, channel }) => {
-          await endpoint.close()
+          endpoint.close()
           await channel.close()
         }),
       )

@@ -14,7 +14,7 @@ export interface HostFolders {
  * @param resources folder that holds the program's own `profiles`
  */
 export function hostFolders(resources: string, environment: NodeJS.ProcessEnv = process.env): HostFolders {
-  const moved = environment['GROUPWRIGHT_HOME']
+  const moved = environment.GROUPWRIGHT_HOME
   const dataDirectory = moved === undefined ? systemDataDirectory(environment) : join(moved, 'settings')
   const sitesDirectory = moved === undefined ? join(homedir(), 'Groupwright') : join(moved, 'sites')
   const own = join(dataDirectory, 'profiles')
@@ -22,7 +22,7 @@ export function hostFolders(resources: string, environment: NodeJS.ProcessEnv = 
 }
 
 function systemDataDirectory(environment: NodeJS.ProcessEnv): string {
-  if (process.platform === 'win32') return join(environment['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'Groupwright')
+  if (process.platform === 'win32') return join(environment.APPDATA ?? join(homedir(), 'AppData', 'Roaming'), 'Groupwright')
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Groupwright')
-  return join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'groupwright')
+  return join(environment.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'groupwright')
 }

@@ -117,7 +117,7 @@ function workHandlers(core: Core): Some<'apply' | 'jobs' | 'test'> {
 function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
   const locale = (): 'en' | 'de' => core.preferences.current().locale ?? DEFAULT_REPORT_LOCALE
   return {
-    'handover.report': async () => ({ html: await core.site().exchange.report(locale()) }),
+    'handover.report': () => ({ html: core.site().exchange.report(locale()) }),
     'handover.export': async ({ formats, redact }) => [...(await core.site().exchange.export(formats, { locale: locale(), redact }))],
     'handover.reveal': async ({ handle }) => {
       const path = core.site().exchange.path(handle)

@@ -6,7 +6,7 @@ import { findChromium } from '#main/hosts/index.ts'
 export async function launchBrowser(): Promise<Browser | undefined> {
   const found = await findChromium()
   if (found === undefined) {
-    if (process.env['CI'] !== undefined) throw new TypeError('No Chromium was found, and CI must not skip the window')
+    if (process.env.CI !== undefined) throw new TypeError('No Chromium was found, and CI must not skip the window')
     console.warn('skipped: no Chromium, Chrome or Edge was found')
     return undefined
   }

@@ -63,7 +63,8 @@ export class VirtualClock implements Clock {
     promise.then(mark, mark)
     const endMs = this.#elapsedMs + limitMs
     await settle()
-    while (!settled && this.#elapsedMs < endMs) {
+    const isOpen = (): boolean => !settled && this.#elapsedMs < endMs
+    while (isOpen()) {
       const next = this.#next(endMs)
       await this.advance(next === undefined ? endMs - this.#elapsedMs : Math.max(0, next.dueMs - this.#elapsedMs))
     }

@@ -62,7 +62,7 @@ function words(text: string): readonly string[] {
 function runs(action: Action): (...found: readonly unknown[]) => Promise<void> {
   return async (...found) => {
     const command = found.at(-1)
-    const names = found.slice(0, -2).flatMap((argument) => (Array.isArray(argument) ? argument : [argument]))
+    const names = found.slice(0, -2).flat()
     const options = (command instanceof Command ? command : program).optsWithGlobals<CommonOptions>()
     const output = createOutput(options.json)
     try {

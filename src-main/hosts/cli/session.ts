@@ -11,9 +11,9 @@ const CALLER = { actor: 'command line' }
 export interface Session {
   call<Name extends OpName>(name: Name, input: OpInput<Name>): Promise<OpOutput<Name>>
   /** The rows of a feed as they are now. */
-  rows<Name extends FeedName>(feed: Name): readonly FeedRow<Name>[]
+  rows<Name extends FeedName>(feed: Name): ReadonlyArray<FeedRow<Name>>
   /** Calls back with the changed rows until the returned function is called. */
-  follow<Name extends FeedName>(feed: Name, listener: (rows: readonly FeedRow<Name>[]) => void): () => void
+  follow<Name extends FeedName>(feed: Name, listener: (rows: ReadonlyArray<FeedRow<Name>>) => void): () => void
   /** Resolves with the first row that satisfies the condition. */
   when<Name extends FeedName>(feed: Name, condition: (row: FeedRow<Name>) => boolean): Promise<FeedRow<Name>>
   /** Waits for a job, telling its progress. */
@@ -22,9 +22,9 @@ export interface Session {
 }
 
 export function sessionOf(program: Program): Session {
-  const follow = <Name extends FeedName>(feed: Name, listener: (rows: readonly FeedRow<Name>[]) => void): (() => void) => {
+  const follow = <Name extends FeedName>(feed: Name, listener: (rows: ReadonlyArray<FeedRow<Name>>) => void): (() => void) => {
     const end = program.service.subscribe(feed, (message) => {
-      listener((message.kind === 'snapshot' ? message.rows : message.upsert) as readonly FeedRow<Name>[])
+      listener((message.kind === 'snapshot' ? message.rows : message.upsert) as ReadonlyArray<FeedRow<Name>>)
     })
     return end ?? (() => undefined)
   }
@@ -38,7 +38,7 @@ export function sessionOf(program: Program): Session {
       return reply.value as OpOutput<typeof name>
     },
     rows(feed) {
-      let rows: readonly FeedRow<typeof feed>[] = []
+      let rows: ReadonlyArray<FeedRow<typeof feed>> = []
       follow(feed, (snapshot) => {
         rows = snapshot
       })()
@@ -47,16 +47,16 @@ export function sessionOf(program: Program): Session {
     follow,
     when: (feed, condition) =>
       new Promise((resolve) => {
-        let end: (() => void) | undefined
-        let found = false
-        end = follow(feed, (rows) => {
+        // The snapshot comes before there is a way to end.
+        const following: { end?: () => void; found: boolean } = { found: false }
+        following.end = follow(feed, (rows) => {
           const row = rows.find(condition)
-          if (row === undefined || found) return
-          found = true
-          end?.()
+          if (row === undefined || following.found) return
+          following.found = true
+          following.end?.()
           resolve(row)
         })
-        if (found) end()
+        if (following.found) following.end()
       }),
     async job(jobId, progress) {
       return session.when('jobs', (row) => {

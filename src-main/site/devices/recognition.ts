@@ -38,7 +38,9 @@ export async function recognise(
   if (profile === undefined && client !== undefined && at !== null) {
     // What was registered or came by multicast may be a part; the device itself has all of its links.
     try {
-      links = (await readLinks(client, at, signal)) ?? links
+      const read = await readLinks(client, at, signal)
+      // A commissioning tool that registers for others answers with an empty list of its own.
+      if (read !== undefined && read !== '') links = read
       profile = profileFor(links, profiles)
     } catch (thrown) {
       failure = failureOf(thrown, signal)

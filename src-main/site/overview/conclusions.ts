@@ -41,7 +41,7 @@ export function testEvidence(site: SiteSnapshot): readonly GroupEvidence[] {
     .map((group) => {
       const run = newest.get(group.id)
       const valid = run !== undefined && run.startedAt >= (changedAt.get(group.id) ?? 0) ? run : undefined
-      const passed = valid !== undefined && valid.members.every((member) => member.seen === true || PROVEN.has(member.verdict))
+      const passed = valid?.members.every((member) => member.seen === true || PROVEN.has(member.verdict)) ?? false
       return { group, run: valid, passed }
     })
 }

@@ -374,6 +374,15 @@ describe('any text', () => {
     )
   })
 
+  it('takes a row that repeats a left-out row for a repetition too', () => {
+    const { preview, apply } = makeImportSite()
+    const text = 'Name,EUI64,Serial\nLamp,,\nLamp,020000fffe000001,\nOther,020000fffe000001,SN-1'
+    const verdicts = (): readonly string[] => preview(text).rows.map((row) => `${row.verdict} ${row.reasons[0]?.params.line ?? ''}`)
+    expect(verdicts()).toEqual(['new ', 'duplicate 2', 'duplicate 2'])
+    apply(text)
+    expect(verdicts()).toEqual(['unchanged ', 'duplicate 2', 'duplicate 2'])
+  })
+
   it('changes nothing when it is imported a second time', () => {
     fc.assert(
       fc.property(list, (text) => {

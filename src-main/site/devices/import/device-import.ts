@@ -3,6 +3,7 @@ import { AppError, newId, parseEui64, type Clock, type DeviceId, type Random, ty
 import type { ImportEdit, ImportField, ImportMapping, ImportPreview, ImportReason, ImportRow } from '#contract/model.ts'
 import type { Inventory } from '../inventory-types.ts'
 import type { DeviceEventRecord, DeviceRecord, RoomRecord } from '../types.ts'
+import { serialKey } from '../device-index.ts'
 import { Draft, isPlanned } from './draft.ts'
 import { mappingFor } from './headers.ts'
 import { readTable, type Table } from './read-table.ts'
@@ -130,6 +131,8 @@ class RowPlanner {
   readonly #makeId: () => DeviceId
   /** The line that each device was named in first. */
   readonly #lineOf = new Map<DeviceId, number>()
+  /** Identifiers of rows that were left out as duplicates, with the line that they repeat: a later row with them repeats it too. */
+  readonly #leftOut = new Map<string, number>()
 
   constructor(state: ImportState, draft: Draft, now: number, makeId: () => DeviceId) {
     this.#state = state
@@ -149,10 +152,14 @@ class RowPlanner {
     if (row.reasons.length > 0) return verdict(row, 'invalid', row.reasons)
     const found = this.#draft.find(row.facts)
     if (found === 'ambiguous') return verdict(row, 'invalid', [{ field: null, reason: 'ambiguous', params: {} }])
-    if (found === undefined) return this.#planNew(row)
-    const firstLine = this.#lineOf.get(found.id)
-    if (firstLine !== undefined)
+    const names = identifierNames(row.facts)
+    const firstLine =
+      found === undefined ? names.map((name) => this.#leftOut.get(name)).find((line) => line !== undefined) : this.#lineOf.get(found.id)
+    if (firstLine !== undefined) {
+      for (const name of names) this.#leftOut.set(name, firstLine)
       return verdict(row, 'duplicate', [{ field: null, reason: 'duplicate-in-file', params: { line: firstLine } }])
+    }
+    if (found === undefined) return this.#planNew(row)
     this.#lineOf.set(found.id, row.line)
     return this.#planChange(row, found)
   }
@@ -231,6 +238,10 @@ class RowPlanner {
   #tell(deviceId: DeviceId, event: string, params: DeviceEventRecord['params']): void {
     this.events.push({ deviceId, at: this.#now, source: 'import', event, params, failure: null })
   }
+}
+
+function identifierNames({ eui64, serial }: ReadRow['facts']): readonly string[] {
+  return [...(eui64 === undefined ? [] : [`eui64 ${eui64}`]), ...(serial === undefined ? [] : [`serial ${serialKey(serial)}`])]
 }
 
 function verdict(row: ReadRow, is: ImportRow['verdict'], reasons: readonly ImportReason[]): ImportRow {

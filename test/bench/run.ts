@@ -1,0 +1,59 @@
+// `npm run bench [-- AREA …] [--json] [--write]`: every figure beside a baseline taken in the same run.
+// `--json` prints one object a line; `--write` puts the results into docs/benchmarks.md.
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import type { BenchResult } from './types.ts'
+
+const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
+  coap: async () => (await import('./coap.ts')).benchCoap(),
+  devices: async () => (await import('./devices.ts')).benchDevices(),
+  import: async () => (await import('./import.ts')).benchImport(),
+  window: async () => (await import('./window.ts')).benchWindow(),
+}
+
+const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const json = process.argv.includes('--json')
+const unknown = asked.filter((area) => !(area in areas))
+if (unknown.length > 0) {
+  console.error(`Unknown area ${unknown.join(', ')}; there are ${Object.keys(areas).join(', ')}`)
+  process.exit(2)
+}
+
+const results: BenchResult[] = []
+for (const [area, bench] of Object.entries(areas)) {
+  if (asked.length > 0 && !asked.includes(area)) continue
+  for (const result of await bench()) {
+    results.push(result)
+    console.log(json ? JSON.stringify(result) : lineOf(result))
+  }
+}
+if (process.argv.includes('--write')) writeFileSync(join(import.meta.dirname, '../../docs/benchmarks.md'), pageOf(results))
+
+function numberText(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
+}
+
+function lineOf(result: BenchResult): string {
+  const baseline = result.baseline === undefined ? '' : `, baseline ${numberText(result.baseline)} ${result.unit}`
+  const ratio = result.ratio === undefined ? '' : `, ratio ${result.ratio.toFixed(2)}`
+  return `${result.area.padEnd(8)} ${result.name}: ${numberText(result.value)} ${result.unit}${baseline}${ratio}`
+}
+
+function pageOf(rows: readonly BenchResult[]): string {
+  const table = rows.map(
+    (row) =>
+      `| ${row.area} | ${row.name} | ${numberText(row.value)} ${row.unit} | ${row.baseline === undefined ? '' : `${numberText(row.baseline)} ${row.unit}`} | ${row.ratio === undefined ? '' : row.ratio.toFixed(2)} |`,
+  )
+  return `# Benchmarks
+
+\`npm run bench -- --write\` makes this page. Absolute figures belong to the machine; the ratio is what counts: measure divided by the baseline
+that the name gives, both taken in one run.
+
+Last run: ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}.
+
+| Area | What | Measure | Baseline | Ratio |
+|---|---|---|---|---|
+${table.join('\n')}
+`
+}
