@@ -1,0 +1,59 @@
+// Commands that are there in every view: the steps by number, the panels, theme and language.
+import { CircleHelp, Languages, ListChecks, MapPin, Moon, Rows3, TriangleAlert } from '@lucide/vue'
+import { computed } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { useRouter } from 'vue-router'
+import { useHotkeys } from '../../composables/use-hotkeys.ts'
+import type { Hotkey } from '../../composables/use-hotkeys.ts'
+import { usePreferences } from '../../composables/use-preferences.ts'
+import { useFeed } from '../../stores/feeds.ts'
+import { useShell } from '../../stores/shell.ts'
+import { steps } from './steps.ts'
+
+export function useFrameCommands(): void {
+  const { t, locale } = useI18n()
+  const router = useRouter()
+  const shell = useShell()
+  const preferences = usePreferences()
+  const session = useFeed('session')
+  const hasSite = computed(() => (session.rows.value[0]?.site ?? null) !== null)
+  const area = computed(() => t('frame.area'))
+
+  const toSteps = steps.map((step, index): Hotkey => ({
+    key: String(index + 1),
+    label: () => t('frame.go-to', { step: t(`common.step.${step}`) }),
+    area,
+    icon: MapPin,
+    enabled: hasSite,
+    run: () => router.push(`/${step}`),
+  }))
+  useHotkeys([
+    ...toSteps,
+    { key: 'Mod+K', label: () => t('frame.palette.title'), area, run: () => (shell.paletteOpen = !shell.paletteOpen), hidden: true },
+    { key: '?', label: () => t('frame.shortcuts'), area, icon: CircleHelp, run: () => (shell.shortcutsOpen = true) },
+    { key: 'J', label: () => t('frame.jobs.toggle'), area, icon: ListChecks, enabled: hasSite, run: () => shell.togglePanel('jobs') },
+    {
+      key: 'P',
+      label: () => t('frame.problems.toggle'),
+      area,
+      icon: TriangleAlert,
+      enabled: hasSite,
+      run: () => shell.togglePanel('problems'),
+    },
+    { label: () => t('frame.theme.system'), area, icon: Moon, run: () => preferences.set({ theme: 'system' }) },
+    { label: () => t('frame.theme.light'), area, icon: Moon, run: () => preferences.set({ theme: 'light' }) },
+    { label: () => t('frame.theme.dark'), area, icon: Moon, run: () => preferences.set({ theme: 'dark' }) },
+    {
+      label: () => t('frame.density'),
+      area,
+      icon: Rows3,
+      run: () => preferences.set({ density: preferences.row.value?.density === 'touch' ? 'normal' : 'touch' }),
+    },
+    {
+      label: () => t('frame.other-language'),
+      area,
+      icon: Languages,
+      run: () => preferences.set({ locale: locale.value === 'de' ? 'en' : 'de' }),
+    },
+  ])
+}
