@@ -8,7 +8,7 @@ export default defineConfig({
   main: {
     build: {
       outDir: 'out/main',
-      rollupOptions: { input: { index: here('src-main/hosts/electron/index.ts') } },
+      rolldownOptions: { input: { index: here('src-main/hosts/electron/index.ts') } },
     },
   },
   preload: {
@@ -16,12 +16,12 @@ export default defineConfig({
       // A sandboxed preload is one CommonJS file without imports.
       externalizeDeps: false,
       outDir: 'out/preload',
-      rollupOptions: { input: { index: here('src-preload/index.ts') }, output: { format: 'cjs', entryFileNames: 'index.cjs' } },
+      rolldownOptions: { input: { index: here('src-preload/index.ts') }, output: { format: 'cjs', entryFileNames: 'index.cjs' } },
     },
   },
   renderer: {
     root: here('src-renderer'),
     plugins: [vue()],
-    build: { outDir: here('out/renderer'), rollupOptions: { input: { index: here('src-renderer/index.html') } } },
+    build: { outDir: here('out/renderer'), rolldownOptions: { input: { index: here('src-renderer/index.html') } } },
   },
 })

@@ -184,7 +184,9 @@ describe('the walls between the environments', () => {
     const edges = sources(join(root, 'src-renderer')).flatMap(importsOf)
     const wrong = edges.filter(
       (edge) =>
-        edge.specifier.startsWith('#main') || edge.specifier.includes('src-main') || (edge.specifier.startsWith('#contract') && !edge.typeOnly),
+        edge.specifier.startsWith('#main') ||
+        edge.specifier.includes('src-main') ||
+        (edge.specifier.startsWith('#contract') && !edge.typeOnly),
     )
     expect(wrong.map((edge) => `${edge.file} → ${edge.specifier}`)).toEqual([])
   })

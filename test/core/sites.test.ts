@@ -68,17 +68,20 @@ describe('sites', () => {
     ['text', 'store.corrupt', (path: string) => writeFileSync(path, 'not a site')],
     ['nothing', 'store.corrupt', (path: string) => truncateSync(path, 0)],
     ['half of it', 'store.corrupt', (path: string) => truncateSync(path, Math.floor(readFileSync(path).length / 2))],
-  ])('refuses a damaged site file that holds %s, naming it corrupt because there are backups of it, and stays usable', async (_, code, damage) => {
-    const { session, program, home } = start()
-    await session.call('site.create', network)
-    await session.call('site.close', {})
-    const path = join(home, 'Office.site')
-    damage(path)
-    expect(await codeOf(program.openSiteFile(path))).toBe(code)
-    expect(session.rows('session')).toMatchObject([{ site: null }])
-    await session.call('site.create', { ...network, details: { ...details, name: 'Other' } })
-    expect(session.rows('session')[0]?.site?.details.name).toBe('Other')
-  })
+  ])(
+    'refuses a damaged site file that holds %s, naming it corrupt because there are backups of it, and stays usable',
+    async (_, code, damage) => {
+      const { session, program, home } = start()
+      await session.call('site.create', network)
+      await session.call('site.close', {})
+      const path = join(home, 'Office.site')
+      damage(path)
+      expect(await codeOf(program.openSiteFile(path))).toBe(code)
+      expect(session.rows('session')).toMatchObject([{ site: null }])
+      await session.call('site.create', { ...network, details: { ...details, name: 'Other' } })
+      expect(session.rows('session')[0]?.site?.details.name).toBe('Other')
+    },
+  )
 
   it('works on the project where the network does not come up, and says why', async () => {
     const { session, home } = start()

@@ -36,9 +36,9 @@ describe('groupwright', () => {
     expect((await cli(home, '--coap-port', '0', 'site', 'create', 'office', '--demo', '8', '--loss', '0')).exitCode).toBe(0)
     expect(await run('discover', '--seconds', '4')).toMatchObject({ heard: 8, failure: null })
     expect(await run('devices', 'ls')).toHaveLength(8)
-    const [device] = (await run('devices', 'ls')) as readonly { readonly eui64: string; readonly id: string; readonly type: string }[]
+    const [device] = (await run('devices', 'ls')) as ReadonlyArray<{ readonly eui64: string; readonly id: string; readonly type: string }>
     expect(await run('devices', 'show', device?.eui64 ?? '')).toMatchObject({ id: device?.id })
-    const luminaires = ((await run('devices', 'ls')) as readonly { readonly id: string; readonly type: string }[]).filter(
+    const luminaires = ((await run('devices', 'ls')) as ReadonlyArray<{ readonly id: string; readonly type: string }>).filter(
       ({ type }) => type === 'luminaire',
     )
     await run('groups', 'create', 'lights')
@@ -48,11 +48,11 @@ describe('groupwright', () => {
     expect(await run('plan')).toEqual([])
     expect(await run('verify', 'lights')).toMatchObject({ state: 'done', counts: { failed: 0 } })
     expect(await run('test', 'lights', 'on')).toMatchObject({ groupName: 'lights', state: 'done' })
-    const files = (await run('export', '--format', 'json,yaml', '--out', 'handed')) as readonly { readonly path: string }[]
+    const files = (await run('export', '--format', 'json,yaml', '--out', 'handed')) as ReadonlyArray<{ readonly path: string }>
     expect(files.map(({ path }) => existsSync(path))).toEqual([true, true])
     expect(readFileSync(files[0]?.path ?? '', 'utf8')).toContain('"groupwright-site"')
     expect(await run('rd', 'ls')).toHaveLength(8)
-    const audit = (await run('audit')) as readonly { readonly action: string; readonly actor: string }[]
+    const audit = (await run('audit')) as ReadonlyArray<{ readonly action: string; readonly actor: string }>
     expect(audit.map(({ action }) => action)).toEqual([
       'handover.export',
       'test.run',

@@ -130,7 +130,8 @@ function deviceProblems(device: DeviceRow, site: SiteSnapshot): readonly Problem
   if (device.state === 'faulty') add('device-faulty', 'error', 'devices')
   if (device.profileId === null && device.lastHeardAt !== null) add('device-without-profile', 'warning', 'devices')
   if (device.roomId === null) add('device-without-room', 'info', 'devices')
-  if (device.groups === 0 && REACTING.has(device.type) && site.applicationGroups.length > 0 && device.profileId !== null) add('device-without-group', 'info', 'groups')
+  if (device.groups === 0 && REACTING.has(device.type) && site.applicationGroups.length > 0 && device.profileId !== null)
+    add('device-without-group', 'info', 'groups')
   return found
 }
 
