@@ -38,7 +38,8 @@ describe('delay', () => {
 
 describe('the system clock', () => {
   test('tells the wall time, and a time that never goes back', () => {
-    expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1000)
+    const before = Date.now()
+    expect(systemClock.now()).toBeGreaterThanOrEqual(before)
     const first = systemClock.monotonicMs()
     expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(first)
   })

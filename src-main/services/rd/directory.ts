@@ -16,7 +16,6 @@ import {
   type RegistrationParameters,
 } from './parameters.ts'
 import { newRegistrationId } from './registration-id.ts'
-import { serveDirectory } from './resources.ts'
 import { RegistrationTable, type Entry } from './table.ts'
 import type {
   DirectoryEvent,
@@ -40,12 +39,6 @@ interface Kept extends Entry {
 }
 
 type Draft = Omit<RegistrationRecord, 'id' | 'registeredAt' | 'expiresAt'>
-
-export function createResourceDirectory(options: DirectoryOptions): ResourceDirectory {
-  const directory = new Directory(options)
-  directory.start()
-  return directory
-}
 
 export class Directory implements ResourceDirectory {
   readonly #options: DirectoryOptions
@@ -76,11 +69,11 @@ export class Directory implements ResourceDirectory {
     return this.#table.size
   }
 
-  /** Takes up what the store holds, each lifetime where it was, and serves. */
-  start(): void {
+  /** Takes up what the store holds, each lifetime where it was, and is served until it is closed. */
+  start(serve: (directory: Directory) => () => void): void {
     const over = this.#load()
     if (over.length > 0) this.#options.store.apply(over)
-    this.#stopServing = serveDirectory(this, this.#options.registry)
+    this.#stopServing = serve(this)
     this.#options.logger.info({ live: this.size, lapsed: this.#lapsed.size, removed: over.length }, 'resource directory started')
   }
 

@@ -1,5 +1,5 @@
 // The face of rd: the CoRE Resource Directory (RFC 9176).
-export { createResourceDirectory } from './directory.ts'
+export { createResourceDirectory } from './create.ts'
 export type {
   DirectoryEvent,
   DirectoryLimits,

@@ -281,7 +281,7 @@ describe('a device list', () => {
     expect(inventory.all()[0]?.roomId).toBe(inventory.rooms()[0]?.id)
   })
 
-  it('of 2000 rows is previewed and imported quickly', () => {
+  it('of 2000 rows is previewed and imported', () => {
     const { preview, apply } = makeImportSite()
     const rows = Array.from(
       { length: 2000 },
@@ -289,11 +289,9 @@ describe('a device list', () => {
         `Light ${index},Leuchte,House/${index % 8}/R ${index % 200},${(0x020000fffe000000n + BigInt(index)).toString(16).padStart(16, '0')},SN-${index},"a,b",`,
     )
     const text = ['Name,Typ,Raum,EUI-64,Seriennummer,Gruppen,Bemerkung', ...rows].join('\n')
-    const start = performance.now()
     expect(preview(text).counts.new).toBe(2000)
     expect(apply(text).created).toBe(2000)
     expect(preview(text).counts.unchanged).toBe(2000)
-    expect(performance.now() - start).toBeLessThan(6000)
   })
 })
 
@@ -325,10 +323,9 @@ describe('a text that is no list', () => {
     ['quotes', '"'.repeat(99_000)],
     ['an open quote over many lines', `Name\n"${'a,b\n'.repeat(500_000)}`],
     ['quotes in every cell', `Name\n${'"a"b",'.repeat(150)}\n`.repeat(5000)],
-  ])('does not hold the program up: %s', (_, text) => {
-    const start = performance.now()
-    failureOf(() => makeImportSite().preview(text))
-    expect(performance.now() - start).toBeLessThan(5000)
+  ])('comes to an end with a refusal: %s', (_, text) => {
+    const failure = failureOf(() => makeImportSite().preview(text))
+    expect(failure instanceof AppError && failure.code).toBe('import.unreadable')
   })
 })
 
