@@ -144,18 +144,22 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     overview,
     preflight,
     async close() {
-      await jobs.close()
-      await bench.close()
-      endArrivals()
-      for (const end of endProofs) end()
-      await discovery.close()
-      overview.close()
-      groups.close()
-      inventory.close()
-      directory.close()
-      await demo?.close()
-      await network.close()
-      file.close()
+      try {
+        await jobs.close()
+        await bench.close()
+        endArrivals()
+        for (const end of endProofs) end()
+        await discovery.close()
+        overview.close()
+        groups.close()
+        inventory.close()
+        directory.close()
+        await demo?.close()
+        await network.close()
+      } finally {
+        // Whatever went wrong above: the next process must not find the site locked.
+        file.close()
+      }
     },
   }
 }
