@@ -63,6 +63,15 @@ export class KeyedFeed<Row> {
   }
 
   #tell(keys: readonly string[]): void {
-    for (const listener of this.#listeners) listener(keys)
+    const failures: unknown[] = []
+    for (const listener of this.#listeners) {
+      try {
+        listener(keys)
+      } catch (thrown) {
+        failures.push(thrown)
+      }
+    }
+    // Everybody has been told before anybody's failure goes on.
+    if (failures.length > 0) throw failures[0]
   }
 }

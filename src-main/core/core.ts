@@ -1,7 +1,7 @@
 // The program without a face: preferences, known sites, and at most one open site with its services.
 import { existsSync } from 'node:fs'
-import { basename } from 'node:path'
-import { AppError, newId } from '#main/base/index.ts'
+import { basename, resolve } from 'node:path'
+import { AppError, newId, toAppError } from '#main/base/index.ts'
 import { loadProfiles } from '#main/site/devices/index.ts'
 import { importInto, parseSiteExport, siteFactsOf } from '#main/site/exchange/index.ts'
 import { createSiteFile, openSiteFile } from '#main/store/index.ts'
@@ -15,7 +15,7 @@ import { openSiteServices } from './open-site.ts'
 import type { OpenSite } from './open-site.ts'
 import { openPreferences } from './preferences.ts'
 import type { Preferences } from './preferences.ts'
-import { openRecentSites } from './recent-sites.ts'
+import { handleOf, openRecentSites } from './recent-sites.ts'
 import type { RecentSites } from './recent-sites.ts'
 import type { CoreOptions } from './types.ts'
 
@@ -26,6 +26,7 @@ export interface Core {
   readonly recent: RecentSites
   /** The open site. Throws `site.none-open`. */
   site(): OpenSite
+  openSite(): OpenSite | undefined
   /** Creates a site file and opens it; answers its handle. Throws `site.name-taken`, `store.*`. */
   createSite(input: OpInput<'site.create'>): Promise<string>
   /** Creates and opens a site from a site export. Throws `import.*`, `site.name-taken`, `store.*`. */
@@ -72,15 +73,22 @@ export function createCore(options: CoreOptions): Core {
     if (open === undefined) return
     const closing = open
     open = undefined
-    for (const end of unfollow) end()
-    feeds.discovery.reset([IDLE_DISCOVERY])
-    await closing.close()
-    showSession()
+    try {
+      // What is shown stays until the work has come to a safe point.
+      await closing.close()
+    } finally {
+      for (const end of unfollow) end()
+      unfollow = []
+      feeds.discovery.reset([IDLE_DISCOVERY])
+      showSession()
+    }
   }
   const openNow = async (path: string, makeFile: () => SiteFile): Promise<string> => {
-    await closeNow()
+    // A file that cannot be opened must not cost the site that is open.
+    if (open !== undefined && resolve(path) === resolve(open.file.path)) await closeNow()
     const file = makeFile()
     try {
+      await closeNow()
       const { profiles, failures } = await loadProfiles(options.profileDirectories)
       for (const failure of failures) logger.warn({ code: failure.code, ...failure.details }, 'a device profile could not be used')
       showSession(true)
@@ -100,7 +108,12 @@ export function createCore(options: CoreOptions): Core {
     showSession()
     void open.preflight.run()
     const { name, kind } = file.meta()
-    return recent.opened(path, name, kind, clock.now())
+    try {
+      return recent.opened(path, name, kind, clock.now())
+    } catch (thrown) {
+      logger.warn({ code: toAppError(thrown).code }, 'the list of known sites could not be written')
+      return handleOf(path)
+    }
   }
 
   feeds.discovery.set(IDLE_DISCOVERY)
@@ -128,6 +141,7 @@ export function createCore(options: CoreOptions): Core {
       if (open === undefined) throw new AppError('site.none-open', 'No site is open')
       return open
     },
+    openSite: () => open,
     createSite: (input) =>
       inTurn(() =>
         createFile({

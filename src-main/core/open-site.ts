@@ -1,7 +1,7 @@
 // One open site: every service over its file and its network, in the order in which they depend on each other.
 import { dirname, join } from 'node:path'
 import { toAppError } from '#main/base/index.ts'
-import type { AppError, KeyedFeed, SocketAddress } from '#main/base/index.ts'
+import type { AppError, KeyedFeed, Logger, SocketAddress } from '#main/base/index.ts'
 import { createResourceDirectory } from '#main/services/rd/index.ts'
 import type { Registration, ResourceDirectory } from '#main/services/rd/index.ts'
 import { createDemoSite } from '#main/simulator/index.ts'
@@ -99,7 +99,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     ...ports,
   })
   // What was applied and what was proven is part of the hand-over, though it changes nothing that the project wants.
-  const endProofs = [bumpWhenFinished(jobs.feed, file), bumpWhenFinished(bench.feed, file)]
+  const endProofs = [bumpAtRest(jobs.feed, file, logger), bumpAtRest(bench.feed, file, logger)]
   const overview = createOverview(
     {
       devices: inventory.feed,
@@ -126,7 +126,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     logger.warn({ code: networkFailure.code }, 'the network did not come up')
   }
   demo?.start()
-  jobs.resumeUnfinished()
+  if (options.resumeJobs !== false) jobs.resumeUnfinished()
 
   return {
     file,
@@ -144,21 +144,27 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     overview,
     preflight,
     async close() {
-      try {
-        await jobs.close()
-        await bench.close()
-        endArrivals()
-        for (const end of endProofs) end()
-        await discovery.close()
-        overview.close()
-        groups.close()
-        inventory.close()
-        directory.close()
-        await demo?.close()
-        await network.close()
-      } finally {
-        // Whatever went wrong above: the next process must not find the site locked.
-        file.close()
+      const steps: ReadonlyArray<() => unknown> = [
+        () => jobs.close(),
+        () => bench.close(),
+        endArrivals,
+        ...endProofs,
+        () => discovery.close(),
+        () => overview.close(),
+        () => groups.close(),
+        () => inventory.close(),
+        () => directory.close(),
+        () => demo?.close(),
+        () => network.close(),
+        // The next process must not find the site locked, whatever went wrong above.
+        () => file.close(),
+      ]
+      for (const step of steps) {
+        try {
+          await step()
+        } catch (thrown) {
+          logger.error({ code: toAppError(thrown).code }, 'a part of the site did not close cleanly')
+        }
       }
     },
   }
@@ -190,13 +196,28 @@ function importGroups(groups: GroupEngine): ImportGroups {
   }
 }
 
-/** Counts a new revision when a job or a test run has come to its end. */
-function bumpWhenFinished<Row extends { readonly id: string; readonly state: string }>(feed: KeyedFeed<Row>, file: SiteFile): () => void {
-  const finished = new Set(feed.rows().flatMap((row) => (row.state === 'done' ? [row.id] : [])))
+/** States in which a job or a test run works on. */
+const AT_WORK = new Set(['running', 'sending', 'reading-back'])
+
+/** Counts a new revision when a job or a test run has come to rest: paused, cancelled and failed ones had effects too. */
+function bumpAtRest<Row extends { readonly id: string; readonly state: string }>(
+  feed: KeyedFeed<Row>,
+  file: SiteFile,
+  logger: Logger,
+): () => void {
+  const known = new Map(feed.rows().map((row) => [row.id, row.state]))
   return feed.subscribe((ids) => {
-    const fresh = ids.filter((id) => feed.get(id)?.state === 'done' && !finished.has(id))
-    if (fresh.length === 0) return
-    for (const id of fresh) finished.add(id)
-    file.bumpRevision()
+    const came = ids.filter((id) => {
+      const state = feed.get(id)?.state
+      const before = known.get(id)
+      if (state !== undefined) known.set(id, state)
+      return state !== undefined && state !== before && !AT_WORK.has(state)
+    })
+    if (came.length === 0) return
+    try {
+      file.bumpRevision()
+    } catch (thrown) {
+      logger.error({ code: toAppError(thrown).code }, 'the revision could not be counted')
+    }
   })
 }

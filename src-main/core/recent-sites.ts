@@ -25,10 +25,14 @@ export interface RecentSites {
 
 export function openRecentSites(dataDirectory: string, sitesDirectory: string): RecentSites {
   const file = join(dataDirectory, 'recent-sites.json')
-  const stored = z.array(entrySchema).safeParse(readJsonFile(file))
-  let remembered: readonly Entry[] = stored.success ? stored.data : []
+  // Read each time: another process may have opened a site meanwhile.
+  const read = (): readonly Entry[] => {
+    const stored = z.array(entrySchema).safeParse(readJsonFile(file))
+    return stored.success ? stored.data : []
+  }
 
   const all = (): readonly Entry[] => {
+    const remembered = read()
     const known = new Set(remembered.map((entry) => entry.path))
     const lying = sitesIn(sitesDirectory).filter((path) => !known.has(path))
     return [...remembered, ...lying.map((path) => ({ path, name: basename(path, SITE_EXTENSION), kind: null, openedAt: null }))]
@@ -50,11 +54,8 @@ export function openRecentSites(dataDirectory: string, sitesDirectory: string): 
     },
     opened(path, name, kind, at) {
       const full = resolve(path)
-      remembered = [{ path: full, name, kind, openedAt: at }, ...remembered.filter((entry) => entry.path !== full)].slice(
-        0,
-        MOST_REMEMBERED,
-      )
-      writeJsonFile(file, remembered)
+      const entries = [{ path: full, name, kind, openedAt: at }, ...read().filter((entry) => entry.path !== full)]
+      writeJsonFile(file, entries.slice(0, MOST_REMEMBERED))
       return handleOf(full)
     },
     newPath(name) {
@@ -74,8 +75,8 @@ function sitesIn(directory: string): readonly string[] {
 }
 
 /** Stands for a path; base64url keeps it a plain token. The window cannot forge one for a file that is not listed. */
-function handleOf(path: string): string {
-  return Buffer.from(path).toString('base64url')
+export function handleOf(path: string): string {
+  return Buffer.from(resolve(path)).toString('base64url')
 }
 
 /** A name that every file system takes: letters, digits, spaces, hyphens, dots and underscores. */

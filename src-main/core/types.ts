@@ -26,6 +26,8 @@ export interface CoreOptions {
   /** Folders with device profiles (YAML); later ones override earlier ones by profile id. */
   readonly profileDirectories: readonly string[]
   readonly services: HostServices
+  /** Whether jobs that a crash or an end interrupted go on when the site is opened; yes by default. */
+  readonly resumeJobs?: boolean
   /** Folder for exported files; beside the site file by default. */
   readonly exportsDirectory?: string
   /** Binds the CoAP endpoint of a site elsewhere than the site says (command line). */

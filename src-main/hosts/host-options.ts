@@ -24,5 +24,10 @@ export function hostFolders(resources: string, environment: NodeJS.ProcessEnv = 
 function systemDataDirectory(environment: NodeJS.ProcessEnv): string {
   if (process.platform === 'win32') return join(environment.APPDATA ?? join(homedir(), 'AppData', 'Roaming'), 'Groupwright')
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Groupwright')
-  return join(environment.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'groupwright')
+  return join(given(environment.XDG_CONFIG_HOME) ?? join(homedir(), '.config'), 'groupwright')
+}
+
+/** An empty variable is as good as none (XDG Base Directory Specification). */
+function given(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value
 }

@@ -1,4 +1,6 @@
 // Which ops leave a trace in the site's audit. Reading, and what belongs to the machine, does not.
+import { toAppError } from '#main/base/index.ts'
+import type { Logger } from '#main/base/index.ts'
 import type { Core } from '#main/core.ts'
 import type { OpName } from '#contract/ops.ts'
 import type { ContractService } from './types.ts'
@@ -23,6 +25,8 @@ const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
   'groups.fromRooms',
   'groups.verify',
   'apply.start',
+  'jobs.pause',
+  'jobs.resume',
   'jobs.cancel',
   'jobs.retryFailed',
   'test.run',
@@ -35,13 +39,22 @@ const LISTED = 20
 const LONGEST_TEXT = 200
 
 /** The service; each audited op writes its entry after it succeeded. */
-export function withAudit(service: ContractService, core: Core): ContractService {
+export function withAudit(service: ContractService, core: Core, logger: Logger): ContractService {
   return {
     subscribe: (feed, listener) => service.subscribe(feed, listener),
     close: () => service.close(),
     async call(name, input, caller) {
+      // The site that the op is about: another one may be open when it ends.
+      const audit = isAudited(name) ? core.openSite()?.file.audit : undefined
       const reply = await service.call(name, input, caller)
-      if (reply.ok && isAudited(name) && isRecord(input)) core.site().file.audit.append(caller.actor, name, summary(input))
+      if (reply.ok && audit !== undefined && isRecord(input)) {
+        try {
+          audit.append(caller.actor, String(name), summary(input))
+        } catch (thrown) {
+          // The op has had its effect; to call it failed would be untrue. The preflight shows what is wrong with the disk.
+          logger.error({ op: name, code: toAppError(thrown).code }, 'an entry could not be written into the audit')
+        }
+      }
       return reply
     },
   }

@@ -21,7 +21,7 @@ export function createProgram(options: ProgramOptions): Program {
     logger,
     checkOutputs: options.checkOutputs ?? false,
   })
-  const service = withAudit(contract, core)
+  const service = withAudit(contract, core, logger)
   return {
     service,
     openSiteFile: async (path) => {

@@ -83,6 +83,40 @@ describe('sites', () => {
     },
   )
 
+  it('keeps the open site where another one cannot be opened', async () => {
+    const { session, program, home } = start()
+    await session.call('site.create', network)
+    writeFileSync(join(home, 'Broken.site'), 'not a site')
+    expect(await codeOf(program.openSiteFile(join(home, 'Broken.site')))).toBe('store.not-a-site')
+    expect(session.rows('session')[0]?.site?.details.name).toBe('Office')
+    await session.call('rooms.create', { parentId: null, kind: 'room', name: 'Hall' })
+    expect(session.rows('rooms')).toHaveLength(1)
+  })
+
+  it('opens a site where the list of known sites cannot be written', async () => {
+    const home = temporaryFolder()
+    writeFileSync(join(home, 'settings'), 'a file where the folder should be')
+    const { session } = start(home)
+    await session.call('site.create', network)
+    expect(session.rows('session')[0]?.site?.details.name).toBe('Office')
+  })
+
+  it('does not go on with interrupted jobs for those who only look', async () => {
+    const { session, program, home } = start()
+    await session.call('site.create', { kind: 'demo', details, demo: { devices: 5, lossPercent: 0, seed: 1 } })
+    await session.when('devices', (device) => device.profileId !== null && device.type === 'luminaire')
+    const lamps = session.rows('devices').filter((device) => device.profileId !== null && device.type === 'luminaire')
+    await session.call('groups.createApplication', { name: 'lights', members: lamps.map(({ id }) => id) })
+    await session.call('apply.start', {})
+    await program.close()
+    const looking = testProgram(home, { resumeJobs: false })
+    onTestFinished(() => looking.program.close())
+    await looking.program.openSiteFile(join(home, 'Office.site'))
+    const before = looking.session.rows('memberships')
+    expect(looking.session.rows('jobItems').filter((item) => item.state === 'running')).toEqual([])
+    expect(looking.session.rows('memberships')).toEqual(before)
+  })
+
   it('works on the project where the network does not come up, and says why', async () => {
     const { session, home } = start()
     const busy = testProgram(home, { network: { bindAddress: '203.0.113.1', coapPort: 0 } })

@@ -16,7 +16,7 @@ describe('groupwright', () => {
     expect(help.stdout).toContain('Exit codes:')
     const unknown = await cli(home, 'frobnicate')
     expect([unknown.exitCode, unknown.stderr.split('\n')[0]]).toEqual([2, "error: unknown command 'frobnicate'"])
-    expect((await cli(home, 'devices', 'ls', '--json')).exitCode).toBe(1)
+    expect((await cli(home, 'devices', 'ls', '--json')).exitCode).toBe(2)
   })
 
   it('tells a missing site file with its code and what to try', async () => {
@@ -74,6 +74,19 @@ describe('groupwright', () => {
     expect(result.stdout).toContain('2 created, 0 updated, 1 left out')
     const again = await cli(home, '--coap-port', '0', '--site', 'plan', 'devices', 'import', 'list.csv')
     expect(again.stdout).toContain('0 created, 0 updated, 3 left out')
+  })
+
+  it('ends with its exit code where it cannot serve', async () => {
+    const home = temporaryFolder()
+    expect((await cli(home, 'serve', '--site', 'nowhere')).exitCode).toBe(1)
+    const serving = await serve(home, '--site', 'office', '--demo', '3', '--coap-port', '0')
+    onTestFinished(async () => {
+      await serving.stop()
+    })
+    expect((await cli(home, 'serve', '--site', 'office')).exitCode).toBe(4)
+    const port = serving.ready.listening.find(({ channel }) => channel === 'udp')?.port ?? 0
+    const busy = await cli(home, 'serve', '--site', 'other', '--demo', '3', '--coap-port', String(port))
+    expect([busy.exitCode, busy.stderr.includes('network.address-in-use')]).toEqual([1, true])
   })
 
   it('serves until it is asked to end, and nobody else writes the site meanwhile', async () => {

@@ -1,6 +1,7 @@
 // One WebSocket connection: frames in, calls and subscriptions out, everything within limits.
 // Close codes are those of RFC 6455 §7.4.1.
 import type { WebSocket } from 'ws'
+import { toAppError } from '#main/base/index.ts'
 import type { Clock, Logger } from '#main/base/index.ts'
 import { ClientSubscriptions } from '#main/ipc/index.ts'
 import type { ContractService } from '#main/ipc/index.ts'
@@ -54,6 +55,11 @@ export function serveConnection(socket: WebSocket, { service, clock, logger }: C
     try {
       const reply = await service.call(op, input, { actor: 'operator' })
       send({ id, reply })
+    } catch (thrown) {
+      // A service that breaks its promise not to throw must not take the other windows down.
+      const { code, message, retryable } = toAppError(thrown)
+      logger.error({ code, op }, 'a call ended in a throw')
+      send({ id, reply: { ok: false, error: { code, message, retryable, details: {} } } })
     } finally {
       callsInFlight -= 1
     }

@@ -16,6 +16,8 @@ export interface OpenOptions {
   /** Folder for exports; beside the site file by default. */
   readonly exports?: string | undefined
   readonly verbose?: boolean | undefined
+  /** Whether interrupted jobs go on: commands that only look must not write to devices. */
+  readonly resumeJobs?: boolean
 }
 
 export interface Opened {
@@ -48,6 +50,7 @@ export function openProgram(options: OpenOptions): Opened {
       ...(options.coapPort === undefined ? {} : { coapPort: options.coapPort }),
     },
     ...(options.exports === undefined ? {} : { exportsDirectory: resolve(options.exports) }),
+    resumeJobs: options.resumeJobs ?? false,
     services: {
       chooseSiteFile: () => Promise.resolve(undefined),
       reveal: () => Promise.resolve({ url: null }),

@@ -36,6 +36,7 @@ export function createOutput(json: boolean): Output {
       if (json)
         write(JSON.stringify({ error: { code: error.code, message: error.message, retryable: error.retryable, details: error.details } }))
       else process.stderr.write(`${describeFailure(error)}\n`)
+      if (error.code === 'input.invalid') return EXIT.usage
       return error.code === 'site.locked' ? EXIT.locked : EXIT.failed
     },
   }

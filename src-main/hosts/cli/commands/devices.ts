@@ -1,6 +1,6 @@
 // groupwright devices … and groupwright discover
 import { readFileSync } from 'node:fs'
-import { AppError } from '#main/base/index.ts'
+import { AppError, utf8ToText } from '#main/base/index.ts'
 import type { ImportRow } from '#contract/model.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
@@ -55,7 +55,9 @@ export async function importDevices(context: CommandContext, file = ''): Promise
 /** Reads a file that the person named. Throws `import.unreadable`. */
 export function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    const bytes = readFileSync(file)
+    // Spreadsheets in Western Europe still save lists as Windows-1252.
+    return utf8ToText(bytes) ?? new TextDecoder('windows-1252').decode(bytes)
   } catch (cause) {
     throw new AppError('import.unreadable', `Cannot read ${file}`, { cause, details: { file } })
   }

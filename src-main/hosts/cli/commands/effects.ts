@@ -1,4 +1,5 @@
 // groupwright plan, apply, verify, test: what reaches the devices.
+import { once } from 'node:events'
 import type { JobRow, TestRunRow } from '#contract/model.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
@@ -20,11 +21,35 @@ export async function showPlan(context: CommandContext): Promise<number> {
   })
 }
 
+/** Exit code of a program that was interrupted by Ctrl-C. */
+const INTERRUPTED = 130
+
 export async function applyPlan(context: CommandContext): Promise<number> {
-  return withSite(context, async ({ session }) => {
-    const { jobId } = await session.call('apply.start', {})
-    return finishJob(context, session, jobId, 'Apply')
-  })
+  return withSite(
+    context,
+    async ({ session }) => {
+      const interrupted = once(process, 'SIGINT').then(() => INTERRUPTED)
+      const exitCode = await Promise.race([applyEverything(context, session), interrupted])
+      if (exitCode === INTERRUPTED) {
+        for (const job of session.rows('jobs').filter((row) => row.state === 'running')) await session.call('jobs.pause', { jobId: job.id })
+        context.output.line('Paused; `apply` goes on with it.')
+      }
+      return exitCode
+    },
+    { resumeJobs: true },
+  )
+}
+
+/** What an earlier run left unfinished comes first, then what else is to be done. */
+async function applyEverything(context: CommandContext, session: Session): Promise<number> {
+  const unfinished = session.rows('jobs').filter((job) => job.kind === 'apply' && (job.state === 'running' || job.state === 'paused'))
+  for (const job of unfinished) {
+    if (job.state === 'paused') await session.call('jobs.resume', { jobId: job.id })
+    const exitCode = await finishJob(context, session, job.id, 'Resume')
+    if (exitCode !== EXIT.ok || session.rows('plan').length === 0) return exitCode
+  }
+  const { jobId } = await session.call('apply.start', {})
+  return finishJob(context, session, jobId, 'Apply')
 }
 
 export async function verifyGroups(context: CommandContext, ...names: readonly string[]): Promise<number> {
@@ -47,7 +72,8 @@ async function finishJob(context: CommandContext, session: Session, jobId: strin
 export async function followJob(session: Session, jobId: string, label: string): Promise<JobRow> {
   const bar = progressBar(label)
   const job = await session.job(jobId, (row) => bar.update(row.total - row.counts.pending - row.counts.running, row.total))
-  bar.finish(`${job.counts.ok + job.counts.warning} of ${job.total} confirmed, ${job.counts.failed} failed`)
+  const { ok, warning, failed, skipped } = job.counts
+  bar.finish(`${ok + warning} of ${job.total} confirmed, ${failed} failed${skipped > 0 ? `, ${skipped} not needed or not tried` : ''}`)
   return job
 }
 

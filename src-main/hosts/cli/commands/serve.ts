@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { MessageChannel } from 'node:worker_threads'
 import { AppError } from '#main/base/index.ts'
+import type { FailureCode } from '#contract/failures.ts'
 import type { CommandContext } from '../context.ts'
 import { openProgram, sitePath } from '../open.ts'
 import { EXIT } from '../output.ts'
@@ -25,18 +26,22 @@ export async function serve({ options }: CommandContext): Promise<number> {
   if (options.site === undefined)
     throw new AppError('input.invalid', 'Name the site file with --site FILE', { details: { option: '--site' } })
   const path = sitePath(options.site)
-  const { program, session } = openProgram(options)
+  const { program, session } = openProgram({ ...options, resumeJobs: true })
   try {
-    const stop = interrupted()
     if (options.demo !== undefined && !existsSync(path)) await createAt(session, path, options)
     else if (existsSync(path)) await program.openSiteFile(path)
     else throw new AppError('site.not-found', `There is no site file ${path}`, { details: { path } })
     const [row] = session.rows('session')
     if (row?.network.state === 'failed') {
-      throw new AppError('network.bind-failed', row.network.failure?.message ?? 'The network did not come up', { details: { path } })
+      const { code, message, details } = row.network.failure ?? {
+        code: 'network.down',
+        message: 'The network did not come up',
+        details: {},
+      }
+      throw new AppError(code as FailureCode, message, { details: details as AppError['details'] })
     }
     process.stdout.write(`${JSON.stringify({ ready: true, site: path, listening: row?.network.listening ?? [] })}\n`)
-    await stop
+    await interrupted()
     return EXIT.ok
   } finally {
     await program.close()
