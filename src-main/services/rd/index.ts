@@ -1,9 +1,11 @@
 // The face of rd: the CoRE Resource Directory (RFC 9176).
-export { createResourceDirectory } from './directory.ts'
+export { createResourceDirectory } from './create.ts'
 export type {
   DirectoryEvent,
   DirectoryLimits,
   DirectoryOptions,
+  EnrolmentCandidate,
+  GroupInput,
   Registration,
   RegistrationChange,
   RegistrationInput,
@@ -11,4 +13,7 @@ export type {
   RegistrationSource,
   RegistrationStore,
   ResourceDirectory,
+  SimpleRegistrationLimits,
+  SimpleRegistrationOptions,
+  SourceLimits,
 } from './types.ts'
