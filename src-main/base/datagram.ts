@@ -40,8 +40,9 @@ export interface DatagramChannel {
   readonly maxPayloadBytes: number
   send(payload: Uint8Array, to: SocketAddress): void
   subscribe(listener: (event: ChannelEvent) => void): () => void
-  joinGroup(address: string): void
-  leaveGroup(address: string): void
+  /** On the interface (IPv6: its name; IPv4: its address), or on all that the channel serves. Channels of one interface do not ask. */
+  joinGroup(address: string, on?: string): void
+  leaveGroup(address: string, on?: string): void
   counters(): ChannelCounters
   close(): Promise<void>
 }

@@ -1,133 +1,102 @@
-// GET rate and cost of our server against a bare dgram echo: the same load, in the same run, each server in a process of its own.
-import { fork, type ChildProcess } from 'node:child_process'
-import { createSocket } from 'node:dgram'
+// CoAP: GETs against a bare dgram echo and against the npm package `coap`; the cost of a request as tables fill; responses to a group
+// request; a large body against libcoap. Rates depend on what else the machine does: the server's CPU time for a request says more.
 import { fileURLToPath } from 'node:url'
-import { utf8 } from '#main/base/index.ts'
-import { encodeMessage, OptionNumber, stringOption } from '#main/wire/coap/index.ts'
+import { benchGroup } from './coap-group.ts'
+import { observe, startServer, type BenchServer, type Round, type ServerKind } from './coap-load.ts'
+import { benchCoapScale } from './coap-scale.ts'
+import { benchTransfer } from './coap-transfer.ts'
+import { median } from './measure.ts'
 import type { BenchResult } from './types.ts'
 
 const REQUESTS = 60_000
-const WARM_UP = 20_000
-const WINDOW = 16
+const WARM_UP = 60_000
 const ROUNDS = 3
-
-interface Round {
-  readonly perSecond: number
-  readonly cpuUsPerRequest: number
-}
+const FEW = 1
+const OBSERVATIONS = 10_000
+const DEDUP_ENTRIES = 100_000
 
 export async function benchCoap(): Promise<BenchResult[]> {
-  const rounds: { echo: Round[]; coap: Round[] } = { echo: [], coap: [] }
-  // In turns, so that whatever else the machine does hits both alike.
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.echo.push(await measure('echo'))
-    rounds.coap.push(await measure('coap'))
-  }
-  const of = (kind: 'echo' | 'coap', pick: (round: Round) => number): number => median(rounds[kind].map(pick))
   return [
-    result(
-      'GET rate, 16 outstanding',
-      'req/s',
-      of('coap', (r) => r.perSecond),
-      of('echo', (r) => r.perSecond),
-    ),
-    result(
-      'GET, server CPU',
-      'us/req',
-      of('coap', (r) => r.cpuUsPerRequest),
-      of('echo', (r) => r.cpuUsPerRequest),
-    ),
+    ...(await benchRates()),
+    ...(await benchObservations()),
+    ...(await benchCoapScale()),
+    ...(await benchDedup()),
+    ...(await benchGroup()),
+    ...(await benchTransfer()),
   ]
+}
+
+async function benchRates(): Promise<BenchResult[]> {
+  const rounds = { echo: [] as Round[], coap: [] as Round[], 'node-coap': [] as Round[] }
+  // In turns, so that whatever else the machine does hits all alike.
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const kind of ['echo', 'coap', 'node-coap'] as const) {
+      rounds[kind].push(await withServer(kind, (server) => server.measure(REQUESTS)))
+    }
+  }
+  type Contestant = keyof typeof rounds
+  const rate = (kind: Contestant): number => median(rounds[kind].map((round) => round.perSecond))
+  const cpu = (kind: Contestant): number => median(rounds[kind].map((round) => round.cpuUsPerRequest))
+  const perCpuSecond = (kind: Contestant): number => 1e6 / cpu(kind)
+  return [
+    result('GET rate, 16 outstanding, against a dgram echo', 'req/s', rate('coap'), rate('echo')),
+    result('GET rate, 16 outstanding, against node-coap', 'req/s', rate('coap'), rate('node-coap')),
+    result('GETs in a second of server CPU, against a dgram echo', 'req', perCpuSecond('coap'), perCpuSecond('echo')),
+    result('GETs in a second of server CPU, against node-coap', 'req', perCpuSecond('coap'), perCpuSecond('node-coap')),
+    result('GET, server CPU, against a dgram echo', 'us/req', cpu('coap'), cpu('echo')),
+  ]
+}
+
+async function benchObservations(): Promise<BenchResult[]> {
+  const few: number[] = []
+  const many: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [count, into] of [
+      [FEW, few],
+      [OBSERVATIONS, many],
+    ] as const) {
+      const measured = await withServer('coap', async (server) => {
+        const observers = await observe(server.port, count)
+        const { cpuUsPerRequest } = await server.measure(REQUESTS)
+        observers.close()
+        return cpuUsPerRequest
+      })
+      into.push(measured)
+    }
+  }
+  return [result('GET, server CPU, with 10 000 observations outstanding, against 1', 'us/req', median(many), median(few))]
+}
+
+async function benchDedup(): Promise<BenchResult[]> {
+  const few: number[] = []
+  const many: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [kind, into] of [
+      ['coap-forgetful', few],
+      ['coap', many],
+    ] as const) {
+      const measured = await withServer(kind, async (server) => {
+        await server.measure(DEDUP_ENTRIES - WARM_UP)
+        return (await server.measure(20_000)).cpuUsPerRequest
+      })
+      into.push(measured)
+    }
+  }
+  return [result('GET, server CPU, with 100 000 Message IDs remembered, against 1', 'us/req', median(many), median(few))]
+}
+
+async function withServer<Result>(kind: ServerKind, work: (server: BenchServer) => Promise<Result>): Promise<Result> {
+  const server = await startServer(kind)
+  try {
+    await server.measure(WARM_UP)
+    return await work(server)
+  } finally {
+    server.stop()
+  }
 }
 
 function result(name: string, unit: string, value: number, baseline: number): BenchResult {
   return { area: 'coap', name, value, unit, baseline, ratio: value / baseline }
-}
-
-async function measure(kind: 'echo' | 'coap'): Promise<Round> {
-  const child = fork(fileURLToPath(new URL('./coap-child.ts', import.meta.url)), [kind], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  try {
-    const port = numberOf(await reply(child, 'ready'), 'port')
-    await load(port, WARM_UP, 0)
-    child.send('start')
-    await reply(child, 'started')
-    const seconds = await load(port, REQUESTS, WARM_UP)
-    child.send('usage')
-    const cpuUs = numberOf(await reply(child, 'usage'), 'cpuUs')
-    return { perSecond: REQUESTS / seconds, cpuUsPerRequest: cpuUs / REQUESTS }
-  } finally {
-    child.disconnect()
-  }
-}
-
-function reply(child: ChildProcess, kind: string): Promise<object> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: unknown): void => {
-      if (typeof message !== 'object' || message === null || !('kind' in message) || message.kind !== kind) return
-      child.off('message', onMessage)
-      child.off('exit', onExit)
-      resolve(message)
-    }
-    const onExit = (): void => reject(new Error(`The server ended before it said "${kind}"`))
-    child.on('message', onMessage)
-    child.once('exit', onExit)
-  })
-}
-
-function numberOf(message: object, name: string): number {
-  const value: unknown = Object.entries(message).find(([key]) => key === name)?.[1]
-  if (typeof value !== 'number') throw new Error(`No number "${name}" in the server's message`)
-  return value
-}
-
-/** Sends Confirmable GETs, `WINDOW` at a time, until so many are answered; the seconds that took. */
-function load(port: number, count: number, firstMessageId: number): Promise<number> {
-  const socket = createSocket({ type: 'udp6', recvBufferSize: 1 << 20 })
-  const template = encodeMessage({
-    type: 'CON',
-    code: '0.01',
-    messageId: 0,
-    token: utf8('tokn'),
-    options: [stringOption(OptionNumber.URI_PATH, 'sensors'), stringOption(OptionNumber.URI_PATH, 'temperature')],
-    payload: new Uint8Array(0),
-  })
-  return new Promise((resolve, reject) => {
-    let sent = 0
-    let received = 0
-    let stalledAt = -1
-    const started = performance.now()
-    const sendNext = (): void => {
-      const datagram = template.slice()
-      const messageId = (firstMessageId + sent) & 0xffff
-      datagram[2] = messageId >> 8
-      datagram[3] = messageId & 0xff
-      sent++
-      socket.send(datagram, port, '::1')
-    }
-    const watchdog = setInterval(() => {
-      if (received === stalledAt) {
-        clearInterval(watchdog)
-        socket.close()
-        reject(new Error(`No answer after ${received} of ${count}`))
-      }
-      stalledAt = received
-    }, 2000)
-    socket.on('message', () => {
-      received++
-      if (sent < count) sendNext()
-      else if (received === count) {
-        clearInterval(watchdog)
-        socket.close()
-        resolve((performance.now() - started) / 1000)
-      }
-    })
-    for (let index = 0; index < WINDOW; index++) sendNext()
-  })
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,82 +1,31 @@
 // Our CoAP endpoint against libcoap's client and server and the npm package `coap`, both directions, over IPv6 and IPv4.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer, request as coapRequest, type IncomingMessage, type OutgoingMessage, type Server } from 'coap'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { delay, silentLogger, systemClock, systemRandom, utf8, type DatagramChannel, type SocketAddress } from '#main/base/index.ts'
-import { CoapEndpoint, findStrings, parseLinkFormat, ResourceTree, type OutgoingResponse } from '#main/wire/coap/index.ts'
-import { openUdpChannel } from '#main/wire/ip/index.ts'
-import { all } from '../wire/coap/harness.ts'
+import { utf8, type SocketAddress } from '#main/base/index.ts'
+import { findStrings, parseLinkFormat } from '#main/wire/coap/index.ts'
 import { COAP_CLIENT, COAP_SERVER, describeWithPeer, run, start, type RunningPeer } from '../support/peers.ts'
-
-const BIG = Uint8Array.from({ length: 65_536 }, (_, index) => 32 + ((index * 7 + (index >> 8)) % 90))
-const FAMILIES = [
-  ['IPv6', '::1'],
-  ['IPv4', '127.0.0.1'],
-] as const
-
-interface Ours {
-  readonly endpoint: CoapEndpoint
-  readonly channel: DatagramChannel
-  readonly at: SocketAddress
-  readonly store: Map<string, Uint8Array>
-}
+import { BIG, FAMILIES, freePort, MEGABYTE, ours as open, text, uri, type Ours } from './our-server.ts'
 
 const opened: Ours[] = []
 
 async function ours(address: string): Promise<Ours> {
-  const channel = await openUdpChannel({ bindAddress: address, port: 0, logger: silentLogger })
-  const tree = new ResourceTree()
-  const store = new Map<string, Uint8Array>()
-  tree.add('/big', { handlers: { GET: () => ({ code: '2.05', payload: BIG, contentFormat: 0 }) }, attributes: { rt: 'big', sz: '65536' } })
-  tree.add('/slow', {
-    handlers: { GET: () => delay(systemClock, 1200).then((): OutgoingResponse => ({ code: '2.05', payload: utf8('at last') })) },
-  })
-  tree.add('/store', {
-    subtree: true,
-    handlers: {
-      GET: ({ path }) => {
-        const payload = store.get(path.join('/'))
-        return payload === undefined ? { code: '4.04' } : { code: '2.05', payload, contentFormat: 0 }
-      },
-      PUT: ({ path, payload }) => {
-        const known = store.has(path.join('/'))
-        store.set(path.join('/'), payload)
-        return { code: known ? '2.04' : '2.01' }
-      },
-      POST: ({ payload }) => ({ code: '2.04', payload: payload.toReversed() }),
-      DELETE: ({ path }) => {
-        store.delete(path.join('/'))
-        return { code: '2.02' }
-      },
-    },
-  })
-  const endpoint = new CoapEndpoint({ channel, tree, clock: systemClock, random: systemRandom, logger: silentLogger })
-  const place = { endpoint, channel, at: channel.local, store }
+  const place = await open(address)
   opened.push(place)
   return place
-}
-
-function uri(at: SocketAddress, path: string): string {
-  return `coap://${at.address.includes(':') ? `[${at.address}]` : at.address}:${at.port}${path}`
-}
-
-function text(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes)
 }
 
 let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'coap-interop-'))
   await writeFile(join(folder, 'big'), BIG)
+  await writeFile(join(folder, 'megabyte'), MEGABYTE)
 })
 afterAll(() => rm(folder, { recursive: true }))
 afterEach(async () => {
-  for (const { endpoint, channel } of opened.splice(0)) {
-    endpoint.close()
-    await channel.close()
-  }
+  await Promise.all(opened.splice(0).map((place) => place.close()))
 })
 
 describeWithPeer('libcoap client against our server', COAP_CLIENT, (program) => {
@@ -119,61 +68,33 @@ describeWithPeer('libcoap client against our server', COAP_CLIENT, (program) => 
       expect(store.get('store/big')).toEqual(BIG)
     })
 
+    it('Block1 and Block2 of 1 MB', async () => {
+      const { at, store } = await ours(address)
+      await client(at, '/store/megabyte', '-m', 'put', '-f', join(folder, 'megabyte'))
+      expect(store.get('store/megabyte')).toEqual(MEGABYTE)
+      const file = join(folder, 'got-megabyte')
+      await client(at, '/megabyte', '-o', file)
+      expect(new Uint8Array(await readFile(file))).toEqual(MEGABYTE)
+    })
+
+    it('FETCH', async () => {
+      const { at } = await ours(address)
+      expect(text((await client(at, '/store/a', '-m', 'fetch', '-e', 'abc')).stdout).trim()).toBe('cba')
+    })
+
+    it('an unknown critical option is answered 4.02, an unknown elective one ignored (RFC 7252 §5.4.1)', async () => {
+      const { at, store } = await ours(address)
+      store.set('store/a', utf8('kept'))
+      expect((await client(at, '/store/a', '-O', '65001,x')).stderr).toContain('4.02')
+      expect(text((await client(at, '/store/a', '-O', '65000,x')).stdout).trim()).toBe('kept')
+    })
+
     it('Block1 and Block2 of one POST of 64 KB', async () => {
       const { at } = await ours(address)
       const file = join(folder, 'posted')
       await client(at, '/store/x', '-m', 'post', '-f', join(folder, 'big'), '-o', file)
       expect(new Uint8Array(await readFile(file))).toEqual(BIG.toReversed())
     })
-  })
-})
-
-const linkLocal = Object.entries(networkInterfaces()).flatMap(([zone, entries]) =>
-  (entries ?? [])
-    .filter((entry) => !entry.internal && entry.address.startsWith('fe80:'))
-    .map((entry) => ({ zone, address: entry.address })),
-)[0]
-
-describeWithPeer('libcoap and multicast', COAP_CLIENT, (program) => {
-  // Link-local multicast does not work on the loopback interface.
-  it.skipIf(process.platform !== 'linux' || linkLocal === undefined)(
-    'its client discovers our server, once and within Leisure',
-    async () => {
-      const { at, channel, endpoint } = await ours('::')
-      channel.joinGroup('ff02::fd')
-      await delay(systemClock, 100)
-      const output = await run(program, [
-        '-v',
-        '4',
-        '-N',
-        '-B',
-        '6',
-        `coap://[ff02::fd%${linkLocal!.zone}]:${at.port}/.well-known/core?rt=big`,
-      ])
-      expect(text(output.stdout).match(/<\/big>/g)).toHaveLength(1)
-      expect(endpoint.counters().requestsServed).toBe(1)
-    },
-  )
-})
-
-describeWithPeer('our group request and libcoap server', COAP_SERVER, (program) => {
-  it.skipIf(process.platform !== 'linux' || linkLocal === undefined)('gets the answer of its server from its own address', async () => {
-    const { zone, address } = linkLocal!
-    const { endpoint } = await ours(`${address}%${zone}`)
-    const free = await openUdpChannel({ bindAddress: '::', port: 0, logger: silentLogger })
-    const { port } = free.local
-    await free.close()
-    const server = start(program, ['-p', String(port), '-g', 'ff02::fd', '-G', zone, '-v', '0'])
-    try {
-      await endpoint.request({ address, zone, port }, { method: 'GET', path: [] }, { timeoutMs: 10_000 })
-      const request = { method: 'GET', path: ['.well-known', 'core'] } as const
-      const group = { address: 'ff02::fd', port, zone }
-      const [response] = await all(endpoint.groupRequest(group, request, { deadlineMs: 7000, expected: 1 }))
-      expect(response?.source).toEqual({ address, port, zone })
-      expect(text(response?.payload ?? utf8(''))).toContain('</time>')
-    } finally {
-      await server.stop()
-    }
   })
 })
 
@@ -185,9 +106,7 @@ describeWithPeer('our client against libcoap server', COAP_SERVER, (program) => 
 
     beforeEach(async () => {
       client = await ours(address)
-      const free = await openUdpChannel({ bindAddress: address, port: 0, logger: silentLogger })
-      there = free.local
-      await free.close()
+      there = { address, port: await freePort(address) }
       server = start(program, ['-A', address, '-p', String(there.port), '-d', '10', '-v', '0'])
       // A lost first request is sent again, so this also waits until the server is there.
       await client.endpoint.request(there, { method: 'GET', path: [] }, { timeoutMs: 10_000 })
@@ -221,6 +140,20 @@ describeWithPeer('our client against libcoap server', COAP_SERVER, (program) => 
       expect((await client.endpoint.request(there, { ...at, method: 'PUT', payload: BIG, contentFormat: 0 })).code).toBe('2.01')
       expect((await client.endpoint.request(there, { ...at, method: 'GET' })).payload).toEqual(BIG)
     })
+
+    it('Block1 and Block2 of 1 MB', async () => {
+      const at = { path: ['huge'] }
+      expect((await client.endpoint.request(there, { ...at, method: 'PUT', payload: MEGABYTE, contentFormat: 0 })).code).toBe('2.01')
+      expect((await client.endpoint.request(there, { ...at, method: 'GET' })).payload).toEqual(MEGABYTE)
+    })
+
+    it('an unknown critical option: it answers 4.02 with that option in it, which its client must reject (RFC 7252 §5.4.1)', async () => {
+      const options = [{ number: 65_001, value: utf8('x') }]
+      await expect(client.endpoint.request(there, { method: 'GET', path: ['time'], options })).rejects.toMatchObject({
+        code: 'coap.option-unsupported',
+        details: { option: 65_001 },
+      })
+    })
   })
 })
 
@@ -228,7 +161,7 @@ describe.each(FAMILIES)('npm coap client against our server, %s', (_, address) =
   const ask = (
     at: SocketAddress,
     pathname: string,
-    method: 'GET' | 'PUT' | 'POST' | 'DELETE' = 'GET',
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'FETCH' = 'GET',
     payload?: Uint8Array,
     block1 = false,
   ): Promise<IncomingMessage> =>
@@ -240,11 +173,12 @@ describe.each(FAMILIES)('npm coap client against our server, %s', (_, address) =
       request.end(payload === undefined ? undefined : Buffer.from(payload))
     })
 
-  it('GET, PUT, POST, DELETE', async () => {
+  it('GET, PUT, POST, FETCH, DELETE', async () => {
     const { at, store } = await ours(address)
     expect((await ask(at, '/store/a', 'PUT', utf8('hello'))).code).toBe('2.01')
     expect((await ask(at, '/store/a')).payload.toString()).toBe('hello')
     expect((await ask(at, '/store/a', 'POST', utf8('abc'))).payload.toString()).toBe('cba')
+    expect((await ask(at, '/store/a', 'FETCH', utf8('xyz'))).payload.toString()).toBe('zyx')
     expect((await ask(at, '/store/a', 'DELETE')).code).toBe('2.02')
     expect(store.size).toBe(0)
     expect((await ask(at, '/nope')).code).toBe('4.04')
@@ -261,6 +195,11 @@ describe.each(FAMILIES)('npm coap client against our server, %s', (_, address) =
     expect((await ask(at, '/store/big', 'PUT', BIG, true)).code).toBe('2.01')
     expect(store.get('store/big')).toEqual(BIG)
   })
+
+  it('Block2 of 1 MB', async () => {
+    const { at } = await ours(address)
+    expect(new Uint8Array((await ask(at, '/megabyte')).payload)).toEqual(MEGABYTE)
+  })
 })
 
 describe.each(FAMILIES)('our client against npm coap server, %s', (_, address) => {
@@ -272,6 +211,8 @@ describe.each(FAMILIES)('our client against npm coap server, %s', (_, address) =
     server = createServer({ type: address.includes(':') ? 'udp6' : 'udp4' }, (request: IncomingMessage, response: OutgoingMessage) => {
       const path = request.url.split('?')[0]
       if (path === '/big') response.end(Buffer.from(BIG))
+      else if (path === '/megabyte') response.end(Buffer.from(MEGABYTE))
+      else if (request.method === 'FETCH') response.end(Buffer.from(request.payload.toReversed()))
       else if (path === '/slow') setTimeout(() => response.end('at last'), 1200)
       else if (request.method === 'PUT') {
         kept = request.payload.toString()
@@ -287,9 +228,7 @@ describe.each(FAMILIES)('our client against npm coap server, %s', (_, address) =
         response.end()
       } else response.end(kept)
     })
-    const free = await openUdpChannel({ bindAddress: address, port: 0, logger: silentLogger })
-    there = free.local
-    await free.close()
+    there = { address, port: await freePort(address) }
     await new Promise<void>((resolve) => {
       server.listen(there.port, address, () => resolve())
     })
@@ -301,12 +240,15 @@ describe.each(FAMILIES)('our client against npm coap server, %s', (_, address) =
       }),
   )
 
-  it('GET, PUT, POST, DELETE', async () => {
+  it('GET, PUT, POST, FETCH, DELETE', async () => {
     const { endpoint } = await ours(address)
     expect((await endpoint.request(there, { method: 'PUT', path: ['kept'], payload: utf8('hello') })).code).toBe('2.04')
     expect(text((await endpoint.request(there, { method: 'GET', path: ['kept'] })).payload)).toBe('hello')
     const created = await endpoint.request(there, { method: 'POST', path: ['kept'], payload: utf8('x') })
     expect([created.code, findStrings(created.options, 8)]).toEqual(['2.01', ['kept', '1']])
+    // Without a Content-Format it answers a FETCH 4.15, and sends that to itself.
+    const fetched = await endpoint.request(there, { method: 'FETCH', path: ['kept'], payload: utf8('xyz'), contentFormat: 0 })
+    expect(text(fetched.payload)).toBe('zyx')
     expect((await endpoint.request(there, { method: 'DELETE', path: ['kept'] })).code).toBe('2.02')
   })
 
@@ -318,5 +260,10 @@ describe.each(FAMILIES)('our client against npm coap server, %s', (_, address) =
   it('Block2 of 64 KB', async () => {
     const { endpoint } = await ours(address)
     expect((await endpoint.request(there, { method: 'GET', path: ['big'] })).payload).toEqual(BIG)
+  })
+
+  it('Block2 of 1 MB', async () => {
+    const { endpoint } = await ours(address)
+    expect((await endpoint.request(there, { method: 'GET', path: ['megabyte'] })).payload).toEqual(MEGABYTE)
   })
 })

@@ -1,26 +1,22 @@
 // The directory itself: registrations made durable, then shown; lifetimes; what lapsed and may still be renewed (RFC 9176 §5).
-import { AppError, Schedule, utf8, type Timer } from '#main/base/index.ts'
-import { formatLinkFormat, type Link, type LinkAttribute } from '#main/wire/coap/index.ts'
+import { AppError, Schedule, type Timer } from '#main/base/index.ts'
+import type { Link } from '#main/wire/coap/index.ts'
+import { AccessPolicy } from './access.ts'
 import { CommitQueue } from './commit-queue.ts'
+import { checkAttributeBytes, checkSize, draftOfInput, draftOfRequest, endpointNameOf, updatedDraft, type Draft } from './drafts.ts'
 import type { LookupQuery } from './filter.ts'
-import { checkOwner } from './ownership.ts'
-import { checkLinks, readLinks } from './links.ts'
+import { groupInput } from './groups.ts'
+import { readLinks } from './links.ts'
 import { lookupEndpoints, lookupResources, type LookupContext } from './lookup.ts'
-import {
-  checkAttribute,
-  checkBase,
-  checkLifetime,
-  checkName,
-  DEFAULT_LIFETIME_S,
-  invalid,
-  type RegistrationParameters,
-} from './parameters.ts'
-import { newRegistrationId } from './registration-id.ts'
+import type { RegistrationParameters } from './parameters.ts'
+import { isSimpleId, RegistrationIds } from './registration-id.ts'
+import { DEFAULT_SOURCE_LIMITS, SourceQuotas } from './source-limits.ts'
 import { RegistrationTable, type Entry } from './table.ts'
 import type {
   DirectoryEvent,
   DirectoryLimits,
   DirectoryOptions,
+  GroupInput,
   Registration,
   RegistrationChange,
   RegistrationInput,
@@ -38,13 +34,15 @@ interface Kept extends Entry {
   lapsed: boolean
 }
 
-type Draft = Omit<RegistrationRecord, 'id' | 'registeredAt' | 'expiresAt'>
-
 export class Directory implements ResourceDirectory {
   readonly #options: DirectoryOptions
   readonly #limits: DirectoryLimits
   readonly #schedule: Schedule
   readonly #commits: CommitQueue
+  readonly #access: AccessPolicy
+  readonly #ids: RegistrationIds
+  /** Undefined where sources may keep what they like. */
+  readonly #quotas: SourceQuotas | undefined
   #table = new RegistrationTable()
   readonly #byId = new Map<string, Kept>()
   readonly #byName = new Map<string, Kept>()
@@ -58,6 +56,10 @@ export class Directory implements ResourceDirectory {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#schedule = new Schedule(options.clock)
+    this.#access = new AccessPolicy(options)
+    this.#ids = new RegistrationIds(options.random)
+    const { sourceLimits } = options
+    this.#quotas = sourceLimits === undefined ? undefined : new SourceQuotas({ ...DEFAULT_SOURCE_LIMITS, ...sourceLimits })
     this.#commits = new CommitQueue(options.store, options.clock, { committed: () => this.#tellAll(), rolledBack: () => this.#reload() })
   }
 
@@ -110,35 +112,33 @@ export class Directory implements ResourceDirectory {
   }
 
   register(input: RegistrationInput): Registration {
-    checkLinks(input.links)
-    const draft: Draft = {
-      endpointName: checkName('ep', input.endpointName),
-      sector: checkName('d', input.sector ?? ''),
-      base: checkBase(input.base),
-      baseExplicit: true,
-      lifetimeS: checkLifetime(input.lifetimeS ?? DEFAULT_LIFETIME_S),
-      attributes: input.attributes?.map(checkAttribute) ?? [],
-      links: formatLinkFormat(input.links),
-      source: undefined,
-    }
-    return this.#commits.now(() => this.#put(draft, input.links.length))
+    const draft = draftOfInput(input)
+    return this.#commits.now(() => this.#put(draft, readLinks(draft.links)))
   }
 
-  /** A registration request (RFC 9176 §5). */
-  async registerFrom(parameters: RegistrationParameters, links: string, source: RegistrationSource): Promise<Registration> {
-    if (parameters.endpointName === undefined) throw invalid('ep', 'ep is missing')
-    const linkCount = readLinks(links).length
-    const draft: Draft = {
-      endpointName: parameters.endpointName,
-      sector: parameters.sector ?? '',
-      base: parameters.base ?? this.#baseOf(source),
-      baseExplicit: parameters.base !== undefined,
-      lifetimeS: parameters.lifetimeS ?? DEFAULT_LIFETIME_S,
-      attributes: parameters.attributes,
-      links,
-      source,
-    }
-    return this.#commits.add(() => this.#put(draft, linkCount))
+  registerGroup(input: GroupInput): Registration {
+    return this.register(groupInput(input))
+  }
+
+  /** A registration request (RFC 9176 §5), or what follows a simple one (§5.1). */
+  async registerFrom(
+    parameters: RegistrationParameters,
+    links: string,
+    source: RegistrationSource,
+    isSimple = false,
+  ): Promise<Registration> {
+    const draft = draftOfRequest(parameters, links, source, this.#baseOf(source))
+    const parsed = readLinks(links)
+    return this.#commits.add(() => this.#put(draft, parsed, isSimple))
+  }
+
+  /** Throws what would keep the source from registering under that name, `access.denied` or `rd.full`, before anything is done for it. */
+  checkMayRegister(parameters: RegistrationParameters, source: RegistrationSource): void {
+    const name = endpointNameOf(parameters)
+    const sector = parameters.sector ?? ''
+    const known = this.#byName.get(nameKey(name, sector))?.record
+    this.#access.checkRegister(name, sector, source, known)
+    this.#quotas?.check({ source, links: '', attributes: [] }, known)
   }
 
   /** An update request (RFC 9176 §5.3.1); undefined when there is no such registration. */
@@ -149,24 +149,17 @@ export class Directory implements ResourceDirectory {
   #update(id: string, parameters: RegistrationParameters, source: RegistrationSource): Registration | undefined {
     const kept = this.#byId.get(id)
     if (kept === undefined) return undefined
-    this.#checkOwner(kept.record, source)
-    if (parameters.endpointName !== undefined || parameters.sector !== undefined) throw invalid('ep', 'An update cannot change ep or d')
     const before = kept.record
-    const given = new Set(parameters.attributes.map((attribute) => attribute.name))
-    const attributes = [...before.attributes.filter((attribute) => !given.has(attribute.name)), ...parameters.attributes]
-    this.#checkAttributeBytes(attributes)
-    const baseExplicit = before.baseExplicit || parameters.base !== undefined
+    this.#access.checkChange(before, source)
+    const draft = updatedDraft(before, parameters, source, this.#baseOf(source))
+    checkAttributeBytes(draft.attributes, this.#limits)
+    this.#quotas?.check(draft, before)
     const nowMs = this.#options.clock.now()
-    const lifetimeS = parameters.lifetimeS ?? before.lifetimeS
     const record: RegistrationRecord = {
-      ...before,
-      base: parameters.base ?? (baseExplicit ? before.base : this.#baseOf(source)),
-      baseExplicit,
-      lifetimeS,
-      attributes,
-      source,
+      ...draft,
+      id,
       registeredAt: kept.lapsed ? nowMs : before.registeredAt,
-      expiresAt: nowMs + lifetimeS * 1000,
+      expiresAt: nowMs + draft.lifetimeS * 1000,
     }
     this.#options.store.apply([{ kind: 'renew', record }])
     return this.#show(kept, record)
@@ -185,7 +178,7 @@ export class Directory implements ResourceDirectory {
   removeFrom(id: string, source: RegistrationSource): Promise<boolean> {
     return this.#commits.add(() => {
       const kept = this.#byId.get(id)
-      if (kept !== undefined) this.#checkOwner(kept.record, source)
+      if (kept !== undefined) this.#access.checkChange(kept.record, source)
       return this.#remove(id)
     })
   }
@@ -212,31 +205,25 @@ export class Directory implements ResourceDirectory {
     return baseFromSource(this.#options.schemeOf?.(source.channelId) ?? 'coap', source.address)
   }
 
-  #put(draft: Draft, linkCount: number): Registration {
-    if (linkCount > this.#limits.links || utf8(draft.links).length > this.#limits.linkBytes) {
-      throw new AppError('coap.too-large', 'The registration has too many links', { details: { links: linkCount } })
-    }
-    this.#checkAttributeBytes(draft.attributes)
+  #put(draft: Draft, links: readonly Link[], isSimple = false): Registration {
+    checkSize(draft, links.length, this.#limits)
     const known = this.#byName.get(nameKey(draft.endpointName, draft.sector))
-    if (known !== undefined && draft.source !== undefined) this.#checkOwner(known.record, draft.source)
+    if (draft.source !== undefined) this.#access.checkRegister(draft.endpointName, draft.sector, draft.source, known?.record)
+    this.#quotas?.check(draft, known?.record)
     const changes: RegistrationChange[] = []
     const evicted = known === undefined ? this.#room() : undefined
     if (evicted !== undefined) changes.push({ kind: 'remove', id: evicted.record.id })
     const nowMs = this.#options.clock.now()
     const record: RegistrationRecord = {
       ...draft,
-      id: known?.record.id ?? newRegistrationId(this.#options.random, (id) => this.#byId.has(id)),
+      id: known?.record.id ?? this.#ids.next((id) => this.#byId.has(id), isSimple),
       registeredAt: known === undefined || known.lapsed ? nowMs : known.record.registeredAt,
       expiresAt: nowMs + draft.lifetimeS * 1000,
     }
     changes.push({ kind: 'save', record })
     this.#options.store.apply(changes)
     if (evicted !== undefined) this.#drop(evicted)
-    return this.#show(known, record)
-  }
-
-  #checkOwner(record: RegistrationRecord, source: RegistrationSource): void {
-    if (this.#options.policy === 'first-come') checkOwner(record, source)
+    return this.#show(known, record, links)
   }
 
   /** The lapsed registration that must go for a new one; undefined when there is room. Throws `rd.full`. */
@@ -249,26 +236,23 @@ export class Directory implements ResourceDirectory {
     })
   }
 
-  #checkAttributeBytes(attributes: readonly LinkAttribute[]): void {
-    const bytes = attributes.reduce((sum, { name, value }) => sum + name.length + utf8(value ?? '').length + 4, 0)
-    if (bytes > this.#limits.attributeBytes) throw new AppError('rd.parameter-invalid', 'The registration has too many parameters')
-  }
-
-  /** Puts a record in its place among the live ones. */
-  #show(known: Kept | undefined, record: RegistrationRecord): Registration {
-    const wasLive = known !== undefined && !known.lapsed
-    if (known === undefined) this.#addLive(record, record.lifetimeS * 1000)
+  /** Puts a record in its place among the live ones; `links` are its links where they have been read already. */
+  #show(known: Kept | undefined, record: RegistrationRecord, links?: readonly Link[]): Registration {
+    const previous = known === undefined || known.lapsed ? undefined : known.record
+    if (known === undefined) this.#addLive(record, record.lifetimeS * 1000, links)
     else {
       known.timer?.cancel()
+      this.#quotas?.delete(known.record)
+      this.#quotas?.add(record)
       if (known.lapsed) {
         known.lapsed = false
         known.record = record
         this.#lapsed.delete(known)
-        this.#table.add(known)
-      } else this.#table.replace(known, record)
+        this.#table.add(known, links)
+      } else this.#table.replace(known, record, links)
       this.#expireIn(known, record.lifetimeS * 1000)
     }
-    this.#note(wasLive ? 'updated' : 'registered', record)
+    this.#note(previous === undefined ? 'registered' : 'updated', record, previous)
     return shown(record)
   }
 
@@ -284,21 +268,23 @@ export class Directory implements ResourceDirectory {
     this.#lapse(kept, record.expiresAt + this.#limits.graceS * 1000 - nowMs)
   }
 
-  #addLive(record: RegistrationRecord, leftMs: number): void {
+  #addLive(record: RegistrationRecord, leftMs: number, links?: readonly Link[]): void {
     const kept: Kept = { record, timer: undefined, lapsed: false }
     this.#addKeys(kept)
-    this.#table.add(kept)
+    this.#table.add(kept, links)
     this.#expireIn(kept, leftMs)
   }
 
   #addKeys(kept: Kept): void {
     this.#byId.set(kept.record.id, kept)
     this.#byName.set(nameKey(kept.record.endpointName, kept.record.sector), kept)
+    this.#quotas?.add(kept.record)
   }
 
   #expireIn(kept: Kept, delayMs: number): void {
     kept.timer = this.#schedule.setTimer(delayMs, () => {
-      this.#lapse(kept, this.#limits.graceS * 1000)
+      if (isSimpleId(kept.record.id)) this.#discard(kept)
+      else this.#lapse(kept, this.#limits.graceS * 1000)
       this.#note('expired', kept.record)
       this.#tellAll()
     })
@@ -313,24 +299,26 @@ export class Directory implements ResourceDirectory {
 
   #discard(kept: Kept): void {
     this.#drop(kept)
-    try {
-      this.#options.store.apply([{ kind: 'remove', id: kept.record.id }])
-    } catch (error) {
-      // It stays in the file and goes when the directory starts next.
-      this.#options.logger.warn({ error }, 'a lapsed registration could not be removed')
-    }
+    // Those that end together share a commit.
+    this.#commits
+      .add(() => this.#options.store.apply([{ kind: 'remove', id: kept.record.id }]))
+      .catch((error: unknown) => {
+        // It stays in the file and goes when the directory starts next.
+        this.#options.logger.warn({ error }, 'a lapsed registration could not be removed')
+      })
   }
 
   #drop(kept: Kept): void {
     kept.timer?.cancel()
+    this.#quotas?.delete(kept.record)
     this.#table.delete(kept)
     this.#lapsed.delete(kept)
     this.#byId.delete(kept.record.id)
     this.#byName.delete(nameKey(kept.record.endpointName, kept.record.sector))
   }
 
-  #note(kind: DirectoryEvent['kind'], record: RegistrationRecord): void {
-    this.#events.push({ kind, registration: shown(record) })
+  #note(kind: DirectoryEvent['kind'], record: RegistrationRecord, previous?: RegistrationRecord): void {
+    this.#events.push({ kind, registration: shown(record), ...(previous === undefined ? {} : { previous: shown(previous) }) })
   }
 
   /** Tells what is durable now. Listeners may call back into the directory. */
@@ -351,10 +339,10 @@ export class Directory implements ResourceDirectory {
   /** Takes all from the store; gives the removals of what lapsed too long ago. */
   #load(): readonly RegistrationChange[] {
     const nowMs = this.#options.clock.now()
-    const goneMs = this.#limits.graceS * 1000
     const over: RegistrationChange[] = []
     for (const record of this.#options.store.load()) {
-      if (record.expiresAt + goneMs <= nowMs) over.push({ kind: 'remove', id: record.id })
+      const graceMs = isSimpleId(record.id) ? 0 : this.#limits.graceS * 1000
+      if (record.expiresAt + graceMs <= nowMs) over.push({ kind: 'remove', id: record.id })
       else this.#take(record, nowMs)
     }
     return over
@@ -365,7 +353,7 @@ export class Directory implements ResourceDirectory {
     this.#events = []
     this.#schedule.clear()
     this.#table = new RegistrationTable()
-    for (const index of [this.#byId, this.#byName, this.#lapsed]) index.clear()
+    for (const index of [this.#byId, this.#byName, this.#lapsed, this.#quotas]) index?.clear()
     try {
       this.#load()
     } catch (error) {

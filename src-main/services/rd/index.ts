@@ -4,6 +4,8 @@ export type {
   DirectoryEvent,
   DirectoryLimits,
   DirectoryOptions,
+  EnrolmentCandidate,
+  GroupInput,
   Registration,
   RegistrationChange,
   RegistrationInput,
@@ -11,4 +13,7 @@ export type {
   RegistrationSource,
   RegistrationStore,
   ResourceDirectory,
+  SimpleRegistrationLimits,
+  SimpleRegistrationOptions,
+  SourceLimits,
 } from './types.ts'

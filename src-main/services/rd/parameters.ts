@@ -4,7 +4,7 @@ import type { LinkAttribute } from '#main/wire/coap/index.ts'
 import { whyNoBase } from './uri.ts'
 
 export const DEFAULT_LIFETIME_S = 90_000
-const LONGEST_LIFETIME_S = 4_294_967_295
+export const LONGEST_LIFETIME_S = 4_294_967_295
 const LONGEST_NAME_BYTES = 63
 
 /** Names that the endpoint's own link gives a meaning to, or a lookup does: they cannot be endpoint attributes. */

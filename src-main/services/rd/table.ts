@@ -30,9 +30,10 @@ export class RegistrationTable {
     return this.#live.values()
   }
 
-  add(entry: Entry): void {
+  /** `links` are the entry's links where they have been read already. */
+  add(entry: Entry, links?: readonly Link[]): void {
     this.#live.set(entry.record.id, entry)
-    for (const term of termsOf(entry.record)) this.#index.add(term, entry)
+    for (const term of termsOf(entry.record, links)) this.#index.add(term, entry)
   }
 
   delete(entry: Entry): void {
@@ -42,7 +43,7 @@ export class RegistrationTable {
   }
 
   /** Puts another record in the entry's place; its position in the order stays. */
-  replace(entry: Entry, record: RegistrationRecord): void {
+  replace(entry: Entry, record: RegistrationRecord, links?: readonly Link[]): void {
     const before = entry.record
     const sameTerms =
       before.links === record.links &&
@@ -50,7 +51,7 @@ export class RegistrationTable {
       JSON.stringify(before.attributes) === JSON.stringify(record.attributes)
     if (!sameTerms) for (const term of termsOf(before)) this.#index.delete(term, entry)
     entry.record = record
-    if (!sameTerms) for (const term of termsOf(record)) this.#index.add(term, entry)
+    if (!sameTerms) for (const term of termsOf(record, links)) this.#index.add(term, entry)
   }
 
   /** The entry's links as lookups show them. */
@@ -94,7 +95,7 @@ export class RegistrationTable {
   }
 }
 
-function termsOf(record: RegistrationRecord): Iterable<Term> {
+function termsOf(record: RegistrationRecord, links: readonly Link[] = parseLinks(record.links)): Iterable<Term> {
   const terms = new Map<string, Term>()
   const add = (name: string, value: string): void => void terms.set(`${name}=${value}`, { name, value })
   add('ep', record.endpointName)
@@ -103,7 +104,7 @@ function termsOf(record: RegistrationRecord): Iterable<Term> {
   addOrigin(record.base)
   for (const attribute of record.attributes)
     if (INDEXED.has(attribute.name)) for (const value of valuesOf(attribute)) add(attribute.name, value)
-  for (const link of resolveLinks(parseLinks(record.links), record.base)) {
+  for (const link of resolveLinks(links, record.base)) {
     addOrigin(link.href)
     for (const attribute of link.attributes) {
       if (attribute.name === 'anchor') addOrigin(attribute.value ?? '')

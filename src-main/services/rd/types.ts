@@ -1,6 +1,6 @@
 // The directory's shapes and the port for what it keeps at rest (RFC 9176).
 import type { Clock, Logger, Random, SocketAddress } from '#main/base/index.ts'
-import type { Link, LinkAttribute, ResourceRegistry } from '#main/wire/coap/index.ts'
+import type { CoapClient, Link, LinkAttribute, ResourceRegistry } from '#main/wire/coap/index.ts'
 
 /** Where a registration came from, and on which channel: the only way back to an endpoint behind a dongle. */
 export interface RegistrationSource {
@@ -69,12 +69,72 @@ export interface DirectoryOptions {
   readonly registry: ResourceRegistry
   readonly limits?: Partial<DirectoryLimits>
   /**
-   * Who may change a registration (RFC 9176 §7): anybody, which suits a link of one's own, or only whoever made it, told by
-   * address and channel. What this program registered itself is then closed to all requests. `open` unless told otherwise.
+   * Who may register and change a registration (RFC 9176 §7); `open` unless told otherwise. `open`: anybody, which suits a link of
+   * one's own. `first-come`: whoever made it, told by address and channel. `enrolled-only`: whom `isEnrolled` knows under that name.
+   * What this program registered itself is closed to all requests.
    */
-  readonly policy?: 'open' | 'first-come'
+  readonly policy?: 'open' | 'first-come' | 'enrolled-only'
+  /** For `enrolled-only`, asked before each operation: whether the source speaks for that endpoint. Without it nobody does. */
+  readonly isEnrolled?: (candidate: EnrolmentCandidate) => boolean
+  /** Registrations, updates and removals need proof that their source address is true (RFC 9175 §2.4); not asked for by default. */
+  readonly proveAddresses?: boolean
+  /** What one source may ask for and keep, what is left out as by default; without it there is no limit. */
+  readonly sourceLimits?: Partial<SourceLimits>
+  /** Turns simple registration on (RFC 9176 §5.1). */
+  readonly simple?: SimpleRegistrationOptions
   /** The scheme of requests on a channel; `coap` unless told otherwise. */
   readonly schemeOf?: (channelId: string) => 'coap' | 'coaps'
+}
+
+export interface EnrolmentCandidate {
+  readonly endpointName: string
+  readonly sector: string
+  readonly source: RegistrationSource
+}
+
+/** Of one source: an address on a channel, whatever the port. */
+export interface SourceLimits {
+  /** Registrations of its own in the directory; more are answered 4.29 (RFC 8516). */
+  readonly registrations: number
+  /** Bytes of links and attributes in the directory. */
+  readonly bytes: number
+  /** Registrations, updates and removals; more are answered 4.29, with the time to wait. */
+  readonly requestsPerMinute: number
+  readonly requestBurst: number
+  /** Bytes of payloads that come with them. */
+  readonly bytesPerMinute: number
+  readonly byteBurst: number
+  /** Sources that are told apart; more than so many within a short time share the limits of one. */
+  readonly sources: number
+}
+
+export interface SimpleRegistrationOptions {
+  /** The client on the channel from which a request came; undefined where there is none any more. */
+  readonly clientOf: (channelId: string) => CoapClient | undefined
+  /**
+   * What keeps others from having the directory send to an address that is not theirs (RFC 9176 §5.1). `echo`: the address is proven
+   * first (RFC 9175 §2.4). `small-fetch`, for registrants that do not know Echo: one datagram of some 30 bytes, not repeated, and none
+   * for a growing time where nobody answered. `echo` unless told otherwise.
+   */
+  readonly proof?: 'echo' | 'small-fetch'
+  readonly limits?: Partial<SimpleRegistrationLimits>
+}
+
+export interface SimpleRegistrationLimits {
+  /** Fetches under way, of all registrants and of one address. */
+  readonly fetches: number
+  readonly fetchesPerAddress: number
+  /** How long a fetch may take, and how often it is tried where the address is proven. */
+  readonly timeoutMs: number
+  readonly attempts: number
+  /** Before the second attempt; from one to the next it doubles. */
+  readonly pauseMs: number
+  /** An address that failed is left alone for so long at first, and twice as long after each further failure. */
+  readonly holdOffMs: number
+  readonly longestHoldOffMs: number
+  /** Fetched documents that are kept while they are fresh, and failures that are remembered. */
+  readonly remembered: number
+  readonly rememberedBytes: number
 }
 
 /** A registration made by this program itself, or by a commissioning tool through it. */
@@ -87,9 +147,26 @@ export interface RegistrationInput {
   readonly links: readonly Link[]
 }
 
+/** An application group to announce (RFC 9176 Appendix A). */
+export interface GroupInput {
+  /** Found as the endpoint's name. */
+  readonly name: string
+  readonly sector?: string
+  /** Address of its CoAP group, e.g. `coap://[ff35:30:2001:db8::1]`; a literal address must be a multicast one. */
+  readonly base: string
+  /** What all members serve. */
+  readonly links: readonly Link[]
+  /** Besides `et=core.rd-group`. */
+  readonly attributes?: readonly LinkAttribute[]
+  /** Stays until it is removed unless told otherwise. */
+  readonly lifetimeS?: number
+}
+
 export interface DirectoryEvent {
   readonly kind: 'registered' | 'updated' | 'removed' | 'expired'
   readonly registration: Registration
+  /** What it was before an update. */
+  readonly previous?: Registration
 }
 
 export interface ResourceDirectory {
@@ -101,6 +178,8 @@ export interface ResourceDirectory {
   find(endpointName: string, sector?: string): Registration | undefined
   /** Makes or replaces a registration; durable on return. Throws `rd.parameter-invalid`, `rd.links-invalid`, `rd.full`. */
   register(input: RegistrationInput): Registration
+  /** Announces an application group, or replaces what was announced of it; durable on return. Throws as `register` does. */
+  registerGroup(input: GroupInput): Registration
   /** False when there is no such registration. */
   remove(id: string): boolean
   /** Told after each change is durable. */

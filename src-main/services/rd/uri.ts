@@ -101,3 +101,11 @@ export function isLinkLocalUri(uri: string): boolean {
   const authority = splitUri(uri).authority ?? ''
   return /(?:^|@)\[fe[89ab][0-9a-f]:/i.test(authority) || /(?:^|@)169\.254\.\d/.test(authority)
 }
+
+/** Whether the URI's host is a literal address, and not one of a group: outside ff00::/8 and 224.0.0.0/4. */
+export function isUnicastUri(uri: string): boolean {
+  const host = (splitUri(uri).authority ?? '').replace(/^.*@/, '').replace(/:\d*$/, '')
+  if (host.startsWith('[')) return !/^\[ff[0-9a-f]{2}:/i.test(host)
+  const first = /^(\d{1,3})(?:\.\d{1,3}){3}$/.exec(host)?.[1]
+  return first !== undefined && (Number(first) < 224 || Number(first) > 239)
+}

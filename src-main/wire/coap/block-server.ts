@@ -1,6 +1,6 @@
 // The server's side of block-wise transfer (RFC 7959 §2.4 to §2.6): bodies put together from Block1, responses handed out by Block2.
 // Operations are told apart by peer, code, options and Request-Tag, never by token (RFC 9175 §3.3).
-import { equalBytes, type Clock } from '#main/base/index.ts'
+import { equalBytes, toHex, type Clock } from '#main/base/index.ts'
 import { blockBytes, blockOption, findBlock, operationKey, szxFor, untaggedKey, type Block } from './block.ts'
 import { BlockStore } from './block-store.ts'
 import { findOption, findUint, OptionNumber, uintOption } from './options.ts'
@@ -31,9 +31,12 @@ export class BlockServer {
   readonly #maxSzx: number
   readonly #assemblies: BlockStore<Assembly>
   readonly #representations: BlockStore<Representation>
+  readonly #etagSalt: number
 
-  constructor(clock: Clock, parameters: CoapParameters, maxBlockBytes: number) {
+  /** `etagSalt`: 32 bits of the server's own, for members of a group must not have one ETag for one body (groupcomm-bis §3.2.2.1). */
+  constructor(clock: Clock, parameters: CoapParameters, maxBlockBytes: number, etagSalt: number) {
     this.#parameters = parameters
+    this.#etagSalt = etagSalt
     this.#maxSzx = szxFor(maxBlockBytes)
     const limits = {
       lifetimeMs: parameters.blockLifetimeMs,
@@ -103,10 +106,11 @@ export class BlockServer {
   laterBlock(peer: string, message: CoapMessage): OutgoingResponse | undefined {
     const block = findBlock(message.options, OptionNumber.BLOCK2)
     if (block === undefined || block === 'invalid' || block.num === 0) return undefined
-    const kept = this.#representations.get(operationKey(peer, message))
+    const byBody = fetchKey(peer, message)
+    const kept = this.#representations.get(byBody ?? operationKey(peer, message))
     if (kept !== undefined) return this.#slice(kept.response, kept.payload, block)
-    // A GET may simply be done again; what another method has answered cannot be had twice.
-    return message.code === '0.01' ? undefined : { code: '4.08' }
+    // A GET may simply be done again, and a FETCH that brings its body; what another method has answered cannot be had twice.
+    return message.code === '0.01' || byBody !== undefined ? undefined : { code: '4.08' }
   }
 
   /** The response as it goes out: whole where it fits one block, else its first block, the rest being kept for a time. */
@@ -117,11 +121,13 @@ export class BlockServer {
     if (wanted === undefined && payload.length <= blockBytes(this.#maxSzx)) return response
     if (!response.code.startsWith('2.')) return response
     const block = wanted ?? { num: 0, more: false, szx: this.#maxSzx }
-    const tagged = payload.length > blockBytes(block.szx) ? withETag(response, payload) : response
+    const tagged = payload.length > blockBytes(block.szx) ? withETag(response, digest(payload, this.#etagSalt)) : response
     const sliced = this.#slice(tagged, payload, block)
     if (payload.length > blockBytes(Math.min(block.szx, this.#maxSzx)) && block.num === 0) {
       const representation = { response: tagged, payload }
       const keys = new Set([operationKey(peer, message), untaggedKey(peer, message)])
+      const byBody = fetchKey(peer, message)
+      if (byBody !== undefined) keys.add(byBody)
       for (const key of keys) this.#representations.set(key, peer, representation, payload.length)
     }
     return sliced
@@ -140,6 +146,13 @@ export class BlockServer {
   }
 }
 
+/** FETCH requests with different bodies ask for different things (RFC 8132 §2.1), though not every client repeats the body for later blocks. */
+function fetchKey(peer: string, message: CoapMessage): string | undefined {
+  const { code, options, payload } = message
+  if (code !== '0.05' || payload.length === 0 || findOption(options, OptionNumber.BLOCK1) !== undefined) return undefined
+  return `${operationKey(peer, message)} ${toHex(digest(payload))}`
+}
+
 function answer(code: '2.31' | '4.00' | '4.08' | '4.13', options: readonly CoapOption[] = []): BodyStep {
   return { kind: 'answer', response: { code, options } }
 }
@@ -155,14 +168,14 @@ function join(parts: readonly Uint8Array[], length: number): Uint8Array {
 }
 
 /** Blocks of one representation carry one ETag, so that a client never mixes two (RFC 7959 §2.4). */
-function withETag(response: OutgoingResponse, payload: Uint8Array): OutgoingResponse {
+function withETag(response: OutgoingResponse, etag: Uint8Array): OutgoingResponse {
   if (findOption(response.options ?? [], OptionNumber.ETAG) !== undefined) return response
-  return { ...response, options: [...(response.options ?? []), { number: OptionNumber.ETAG, value: digest(payload) }] }
+  return { ...response, options: [...(response.options ?? []), { number: OptionNumber.ETAG, value: etag }] }
 }
 
 /** Eight bytes that differ for different bodies (two FNV-1a sums); they guard against mix-ups, not against malice. */
-function digest(payload: Uint8Array): Uint8Array {
-  let a = 0x811c9dc5
+function digest(payload: Uint8Array, salt = 0): Uint8Array {
+  let a = 0x811c9dc5 ^ salt
   let b = 0x050c5d1f
   for (const byte of payload) {
     a = Math.imul(a ^ byte, 0x01000193)

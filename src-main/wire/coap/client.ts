@@ -1,10 +1,13 @@
 // The client role towards one peer: requests with bodies of any size, both ways in blocks where they need it (RFC 7252 §5, RFC 7959).
 import { AppError, concatBytes, equalBytes, type Clock, type Random, type SocketAddress } from '#main/base/index.ts'
 import { blockBytes, blockOption, findBlock, MAX_BLOCK_NUMBER, szxFor, type Block } from './block.ts'
-import { codeOfMethod, isResponseCode } from './codes.ts'
+import { codeOfMethod, isResponseCode, isSuccess } from './codes.ts'
+import { echoOf, type EchoMemory } from './echo-memory.ts'
 import type { Exchanges, ExchangeResponse } from './exchange.ts'
 import { findOption, findUint, isCritical, OptionNumber, stringOption, uintOption } from './options.ts'
+import { peerKey } from './message-layer.ts'
 import type { CoapParameters } from './parameters.ts'
+import { ReassemblyBudget, type Share } from './reassembly-budget.ts'
 import type { ClientRequest, ClientResponse, CoapOption, RequestOptions } from './types.ts'
 
 export interface ClientOptions {
@@ -13,6 +16,7 @@ export interface ClientOptions {
   readonly random: Random
   readonly parameters: CoapParameters
   readonly maxBlockBytes: number
+  readonly echoes: EchoMemory
 }
 
 /** One request under way: what all its messages have in common. */
@@ -23,9 +27,16 @@ interface Errand {
   readonly confirmable: boolean
   readonly signal: AbortSignal | undefined
   readonly startedMs: number
+  /** Largest block that is sent or asked for. */
+  readonly blockBytes: number
+  /** Said to the server before it answers, where the caller wants smaller blocks than it may choose itself. */
+  readonly early: readonly CoapOption[]
+  /** The Echo value that its messages carry (RFC 9175 §2.3). */
+  readonly echo: { value: CoapOption | undefined }
 }
 
 const NO_BYTES = new Uint8Array(0)
+const NO_OPTIONS: readonly CoapOption[] = []
 /** A representation that keeps changing while its blocks are fetched is given up on. */
 const MAX_RESTARTS = 3
 
@@ -34,9 +45,16 @@ const KNOWN_CRITICAL = new Set<number>([OptionNumber.BLOCK1, OptionNumber.BLOCK2
 
 export class CoapRequester {
   readonly #options: ClientOptions
+  readonly #budget: ReassemblyBudget
 
   constructor(options: ClientOptions) {
     this.#options = options
+    this.#budget = new ReassemblyBudget(options.parameters)
+  }
+
+  /** Bytes held of responses that are being put together. */
+  get bytes(): number {
+    return this.#budget.bytes
   }
 
   async request(to: SocketAddress, request: ClientRequest, options: RequestOptions = {}): Promise<ClientResponse> {
@@ -49,11 +67,13 @@ export class CoapRequester {
       confirmable: options.confirmable ?? true,
       signal: limit.signal,
       startedMs: clock.monotonicMs(),
+      ...this.#blocksOf(options.blockBytes),
+      echo: { value: this.#options.echoes.take(to) },
     }
     try {
       const payload = request.payload ?? NO_BYTES
-      if (payload.length <= this.#options.maxBlockBytes)
-        return await this.#complete(errand, await this.#exchange(errand, payload, []), payload)
+      if (payload.length <= errand.blockBytes)
+        return await this.#complete(errand, await this.#exchange(errand, payload, errand.early), payload)
       const tag: CoapOption = { number: OptionNumber.REQUEST_TAG, value: this.#options.random.bytes(4) }
       const tagged: Errand = { ...errand, options: [...errand.options, tag] }
       return await this.#complete(tagged, await this.#sendInBlocks(tagged, payload), NO_BYTES)
@@ -71,8 +91,17 @@ export class CoapRequester {
       confirmable: true,
       signal,
       startedMs,
+      ...this.#blocksOf(undefined),
+      echo: { value: undefined },
     }
     return this.#complete(errand, first, request.payload ?? NO_BYTES)
+  }
+
+  #blocksOf(wanted: number | undefined): Pick<Errand, 'blockBytes' | 'early'> {
+    const { maxBlockBytes } = this.#options
+    if (wanted === undefined) return { blockBytes: maxBlockBytes, early: NO_OPTIONS }
+    const szx = szxFor(Math.min(wanted, maxBlockBytes))
+    return { blockBytes: blockBytes(szx), early: [blockOption(OptionNumber.BLOCK2, { num: 0, more: false, szx })] }
   }
 
   /** The payload in Block1 messages, the errand's Request-Tag in each (RFC 9175 §3.4); the response to the last. */
@@ -80,13 +109,14 @@ export class CoapRequester {
     if (payload.length > this.#options.parameters.maxBodyBytes) {
       throw new AppError('coap.too-large', 'The request body is too large', { details: { bytes: payload.length } })
     }
-    let szx = szxFor(this.#options.maxBlockBytes)
+    let szx = szxFor(errand.blockBytes)
     let offset = 0
+    let restarts = 0
     for (;;) {
       const size = blockBytes(szx)
       const block: Block = { num: offset / size, more: offset + size < payload.length, szx }
       if (block.num > MAX_BLOCK_NUMBER) throw new AppError('coap.too-large', 'The peer wants blocks too small for the body')
-      const extra = [blockOption(OptionNumber.BLOCK1, block)]
+      const extra = [blockOption(OptionNumber.BLOCK1, block), ...errand.early]
       if (offset === 0) extra.push(uintOption(OptionNumber.SIZE1, payload.length))
       const response = await this.#exchange(errand, payload.subarray(offset, offset + size), extra)
       const { code, options } = response.message
@@ -97,7 +127,15 @@ export class CoapRequester {
         szx = smaller
         continue
       }
-      if (code !== '2.31' || !block.more) return response
+      if (code === '4.08' && offset > 0 && restarts < MAX_RESTARTS) {
+        // The server has lost the blocks before this one (RFC 7959 §2.9.2): all of them once more.
+        restarts++
+        offset = 0
+        continue
+      }
+      // A server without memory of the body does each block as it comes, and says so by a final code and no more bit (§2.3).
+      const stateless = isSuccess(code) && echoed !== undefined && echoed !== 'invalid' && !echoed.more
+      if (!block.more || (code !== '2.31' && !stateless)) return response
       offset += size
       szx = smaller ?? szx
     }
@@ -112,19 +150,37 @@ export class CoapRequester {
       const body = await this.#fetchRest(errand, start, block, payload)
       if (body !== undefined) return this.#response(errand, start, body)
       if (errand.code !== '0.01') break
-      start = await this.#exchange(errand, payload, [])
+      start = await this.#exchange(errand, payload, errand.early)
     }
     throw new AppError('coap.message-invalid', 'The representation changed while its blocks were fetched', { retryable: true })
   }
 
   /** The whole body, or undefined where the representation changed meanwhile. */
   async #fetchRest(errand: Errand, first: ExchangeResponse, block: Block, payload: Uint8Array): Promise<Uint8Array | undefined> {
+    const share = this.#budget.open(peerKey(first.source))
+    try {
+      return await this.#collect(errand, first, block, payload, share)
+    } finally {
+      share.release()
+    }
+  }
+
+  async #collect(
+    errand: Errand,
+    first: ExchangeResponse,
+    block: Block,
+    payload: Uint8Array,
+    share: Share,
+  ): Promise<Uint8Array | undefined> {
     const announced = findUint(first.message.options, OptionNumber.SIZE2) ?? 0
     const etag = findOption(first.message.options, OptionNumber.ETAG)?.value
     const parts = [first.message.payload]
     let length = first.message.payload.length
     let { szx, more } = block
     if (more && length !== blockBytes(szx)) throw broken('A block is shorter than its size')
+    share.take(length)
+    // Larger blocks than are wanted here are followed by smaller ones (late negotiation, RFC 7959 §2.4).
+    szx = Math.min(szx, szxFor(errand.blockBytes))
     while (more) {
       if (Math.max(length, announced) > this.#options.parameters.maxBodyBytes) {
         throw new AppError('coap.too-large', 'The response body is too large', { details: { bytes: Math.max(length, announced) } })
@@ -141,6 +197,7 @@ export class CoapRequester {
       if (got.szx > szx || got.num * blockBytes(got.szx) !== length) throw broken('A block out of its turn')
       if (got.more && next.message.payload.length !== blockBytes(got.szx)) throw broken('A block is shorter than its size')
       if (next.message.payload.length > blockBytes(got.szx)) throw broken('A block is longer than its size')
+      share.take(next.message.payload.length)
       parts.push(next.message.payload)
       length += next.message.payload.length
       szx = got.szx
@@ -150,16 +207,30 @@ export class CoapRequester {
   }
 
   async #exchange(errand: Errand, payload: Uint8Array, extra: readonly CoapOption[]): Promise<ExchangeResponse> {
-    const options = extra.length === 0 ? errand.options : [...errand.options, ...extra]
+    const response = await this.#exchangeOnce(errand, payload, extra)
+    const challenge = echoOf(response.message.options)
+    if (challenge === undefined) return response
+    if (response.message.code !== '4.01') {
+      this.#options.echoes.keep(errand.to, challenge)
+      return response
+    }
+    // RFC 9175 §2.3: the server wants to see that the request is fresh. Asked once more, it is left at that.
+    errand.echo.value = challenge
+    return this.#exchangeOnce(errand, payload, extra)
+  }
+
+  async #exchangeOnce(errand: Errand, payload: Uint8Array, extra: readonly CoapOption[]): Promise<ExchangeResponse> {
+    const { value } = errand.echo
+    const options = extra.length === 0 && value === undefined ? errand.options : [...errand.options, ...extra]
     const response = await this.#options.exchanges.run(
       errand.to,
-      { code: errand.code, options, payload },
+      { code: errand.code, options: value === undefined ? options : [...options, value], payload },
       { confirmable: errand.confirmable, signal: errand.signal },
     )
-    const unknown = response.message.options.find((option) => isCritical(option.number) && !KNOWN_CRITICAL.has(option.number))
+    const unknown = unknownCritical(response.message.options)
     if (unknown !== undefined) {
       throw new AppError('coap.option-unsupported', 'The response has a critical option that is unknown here', {
-        details: { option: unknown.number },
+        details: { option: unknown },
       })
     }
     return response
@@ -168,6 +239,11 @@ export class CoapRequester {
   #response(errand: Errand, { message, source }: ExchangeResponse, payload: Uint8Array): ClientResponse {
     return toClientResponse(message.code, message.options, payload, source, this.#options.clock.monotonicMs() - errand.startedMs)
   }
+}
+
+/** The number of a critical option that makes a response unusable here (RFC 7252 §5.4.1). */
+export function unknownCritical(options: readonly CoapOption[]): number | undefined {
+  return options.find((option) => isCritical(option.number) && !KNOWN_CRITICAL.has(option.number))?.number
 }
 
 export function toClientResponse(

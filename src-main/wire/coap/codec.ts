@@ -3,6 +3,7 @@
 //
 //    0                   1                   2                   3
 //   |Ver| T |  TKL  |      Code     |          Message ID           |
+//   |   Extended token length (RFC 8974 §2.1: of 1 byte where TKL is 13, of 2 where it is 14) ...
 //   |   Token (if any, TKL bytes) ...  Options (if any) ...
 //   |1 1 1 1 1 1 1 1|    Payload (if any) ...
 import { generate, parse, type ParsedPacket } from 'coap-packet'
@@ -14,7 +15,10 @@ import type { CoapMessage, CoapOption, MessageType } from './types.ts'
 const MAX_MESSAGE_BYTES = 65_507
 const MAX_OPTION_BYTES = 65_535 + 269
 const MAX_OPTION_NUMBER = 65_535
-const MAX_TOKEN_BYTES = 8
+/** Without and with the extension of RFC 8974. */
+export const PLAIN_TOKEN_BYTES = 8
+export const MAX_TOKEN_BYTES = 65_804
+const SHORTEST_TWO_BYTE_TOKEN = 269
 const VERSION_1 = 1
 const PAYLOAD_MARKER = 0xff
 const HEADER_BYTES = 4
@@ -39,9 +43,12 @@ export function readHeader(bytes: Uint8Array): MessageHeader | undefined {
   return { type: TYPES[(first >> 4) & 3] ?? 'RST', messageId: ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0) }
 }
 
-/** The message that the datagram carries. Fails with `coap.message-invalid`, for every byte string that is none. */
-export function decodeMessage(bytes: Uint8Array): CoapMessage {
-  const fault = findFault(bytes)
+/**
+ * The message that the datagram carries. Fails with `coap.message-invalid`, for every byte string that is none; one with an extended
+ * token is none either unless asked for.
+ */
+export function decodeMessage(bytes: Uint8Array, extendedTokens = false): CoapMessage {
+  const fault = findFault(bytes, extendedTokens)
   if (fault !== undefined) throw new AppError('coap.message-invalid', fault, { details: { bytes: bytes.length } })
   return parseChecked(bytes)
 }
@@ -94,17 +101,24 @@ class BufferWindow {
 const window = new BufferWindow()
 
 /** Why the bytes are not a message (RFC 7252 §3, §4.1), or undefined where they are one. */
-export function findFault(bytes: Uint8Array): string | undefined {
+export function findFault(bytes: Uint8Array, extendedTokens = false): string | undefined {
   const length = bytes.length
   if (length < HEADER_BYTES) return 'shorter than the header'
   if (length > MAX_MESSAGE_BYTES) return 'longer than a UDP datagram'
   const first = bytes[0] ?? 0
   if (first >> 6 !== VERSION_1) return 'unknown version'
   const tokenLength = first & 15
-  if (tokenLength > MAX_TOKEN_BYTES) return 'reserved token length'
-  if (HEADER_BYTES + tokenLength > length) return 'token longer than the message'
-  if (bytes[1] === 0) return length === HEADER_BYTES ? undefined : 'bytes after an empty message'
-  return findOptionFault(bytes, HEADER_BYTES + tokenLength)
+  if (tokenLength > PLAIN_TOKEN_BYTES && (!extendedTokens || tokenLength === 15)) return 'reserved token length'
+  if (bytes[1] === 0) return length === HEADER_BYTES && tokenLength === 0 ? undefined : 'bytes after an empty message'
+  const tokenEnd = HEADER_BYTES + (tokenLength < 13 ? tokenLength : extendedLength(bytes, tokenLength))
+  if (!(tokenEnd <= length)) return 'token longer than the message'
+  return findOptionFault(bytes, tokenEnd)
+}
+
+/** What the extended length and the token itself take; NaN where the message ends within the length. */
+function extendedLength(bytes: Uint8Array, tokenLength: number): number {
+  if (tokenLength === 13) return 1 + 13 + (bytes[HEADER_BYTES] ?? NaN)
+  return 2 + 269 + (bytes[HEADER_BYTES] ?? NaN) * 256 + (bytes[HEADER_BYTES + 1] ?? NaN)
 }
 
 function findOptionFault(bytes: Uint8Array, start: number): string | undefined {
@@ -137,8 +151,8 @@ function findOptionFault(bytes: Uint8Array, start: number): string | undefined {
 }
 
 /** The bytes of the message. Fails with `coap.message-invalid` where it cannot be written down. */
-export function encodeMessage(message: CoapMessage): Uint8Array {
-  const fault = findWriteFault(message)
+export function encodeMessage(message: CoapMessage, extendedTokens = false): Uint8Array {
+  const fault = findWriteFault(message, extendedTokens ? MAX_TOKEN_BYTES : PLAIN_TOKEN_BYTES)
   if (fault !== undefined) throw new AppError('coap.message-invalid', fault)
   const bytes = generate(
     {
@@ -153,17 +167,19 @@ export function encodeMessage(message: CoapMessage): Uint8Array {
     },
     MAX_MESSAGE_BYTES,
   )
+  // The package writes the two-byte length of this one token behind a TKL of 13.
+  if (message.token.length === SHORTEST_TWO_BYTE_TOKEN) bytes[0] = ((bytes[0] ?? 0) & 0xf0) | 14
   return plain(bytes)
 }
 
-function findWriteFault(message: CoapMessage): string | undefined {
+function findWriteFault(message: CoapMessage, maxTokenBytes: number): string | undefined {
   if (!CODES.has(message.code)) return 'impossible code'
   if (!(message.messageId >= 0 && message.messageId <= 0xffff)) return 'Message ID out of range'
-  if (message.token.length > MAX_TOKEN_BYTES) return 'token too long'
+  if (message.token.length > maxTokenBytes) return 'token too long'
   if (message.code === EMPTY_CODE) {
     return message.token.length + message.options.length + message.payload.length > 0 ? 'empty message with content' : undefined
   }
-  let size = HEADER_BYTES + message.token.length + message.payload.length + 1
+  let size = HEADER_BYTES + message.token.length + message.payload.length + 3
   for (const option of message.options) {
     if (!(option.number >= 0 && option.number <= MAX_OPTION_NUMBER)) return 'option number out of range'
     if (option.value.length > MAX_OPTION_BYTES) return 'option value too long'

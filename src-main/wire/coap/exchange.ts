@@ -2,11 +2,14 @@
 import { AppError, type Clock, type Random, type SocketAddress, type Timer } from '#main/base/index.ts'
 import { peerKey, type MessageContent, type MessageLayer, type Origin, type Sent } from './message-layer.ts'
 import { exchangeLifetimeMs, maxTransmitWaitMs, type CoapParameters } from './parameters.ts'
+import { ProbingRate } from './probing-rate.ts'
 import type { CoapMessage } from './types.ts'
 
 export interface ExchangeOptions {
   readonly confirmable: boolean
   readonly signal: AbortSignal | undefined
+  /** A reserved token to use; one of this layer's own otherwise. */
+  readonly token?: Uint8Array | undefined
 }
 
 export interface ExchangeResponse {
@@ -48,11 +51,26 @@ export class Exchanges {
   readonly #options: ExchangesOptions
   readonly #byToken = new Map<number, Exchange>()
   readonly #lanes = new Map<string, Lane>()
+  /** Tokens that somebody keeps beyond one exchange. */
+  readonly #reserved = new Set<number>()
+  readonly #probing: ProbingRate
   #pending = 0
   #closed: AppError | undefined
 
   constructor(options: ExchangesOptions) {
     this.#options = options
+    this.#probing = new ProbingRate(options.clock, options.parameters)
+  }
+
+  /** A token that no exchange will get until it is released. */
+  reserveToken(): Uint8Array {
+    const token = this.#newToken()
+    this.#reserved.add(tokenNumber(token))
+    return token
+  }
+
+  releaseToken(token: Uint8Array): void {
+    this.#reserved.delete(tokenNumber(token))
   }
 
   /** Sends the request when its turn comes; the token is this layer's affair. */
@@ -72,7 +90,7 @@ export class Exchanges {
       }
       const exchange: Exchange = {
         peer: peerKey(to),
-        content: { ...request, token: this.#newToken() },
+        content: { ...request, token: options.token ?? this.#newToken() },
         to,
         options,
         resolve,
@@ -94,6 +112,7 @@ export class Exchanges {
     // The source must be the one that was asked (§5.3.2).
     if (exchange?.peer !== origin.peer) return false
     this.#finish(exchange)
+    this.#probing.heard(exchange.peer)
     exchange.resolve({ message, source: origin.source })
     return true
   }
@@ -115,6 +134,10 @@ export class Exchanges {
       signal.addEventListener('abort', onAbort, { once: true })
       exchange.removeAbort = () => signal.removeEventListener('abort', onAbort)
     }
+    this.#enter(exchange)
+  }
+
+  #enter(exchange: Exchange): void {
     let lane = this.#lanes.get(exchange.peer)
     if (lane === undefined) {
       lane = { outstanding: 0, waiting: new Set() }
@@ -126,6 +149,12 @@ export class Exchanges {
 
   #start(exchange: Exchange, lane: Lane): void {
     const { messages, clock, parameters } = this.#options
+    const waitMs = exchange.options.confirmable ? 0 : this.#probing.waitMs(exchange.peer)
+    if (waitMs > 0) {
+      // It takes no place meanwhile: Confirmable requests have a back-off of their own and need not wait behind it.
+      exchange.timer = clock.setTimer(waitMs, () => this.#enter(exchange))
+      return
+    }
     lane.outstanding++
     exchange.outstanding = true
     const delivery = {
@@ -142,6 +171,7 @@ export class Exchanges {
       if (exchange.options.confirmable) {
         exchange.sent = messages.sendConfirmable(exchange.content, exchange.to, delivery)
       } else {
+        this.#probing.sent(exchange.peer, exchange.content)
         exchange.sent = messages.sendNonConfirmable(exchange.content, exchange.to, delivery)
         exchange.timer = clock.setTimer(maxTransmitWaitMs(parameters), () => this.#fail(exchange, timeout()))
       }
@@ -187,7 +217,7 @@ export class Exchanges {
   #newToken(): Uint8Array {
     for (;;) {
       const token = this.#options.random.bytes(TOKEN_BYTES)
-      if (!this.#byToken.has(tokenNumber(token))) return token
+      if (!this.#byToken.has(tokenNumber(token)) && !this.#reserved.has(tokenNumber(token))) return token
     }
   }
 }

@@ -1,13 +1,18 @@
-// Group requests: one Non-confirmable message, responses by token from any source (draft-ietf-core-groupcomm-bis-18 §3.1).
-import { AppError, formatSocketAddress, type Clock, type Random, type SocketAddress } from '#main/base/index.ts'
-import { firstBlockOf, requestOptions, toClientResponse, type CoapRequester } from './client.ts'
+// Group requests: one Non-confirmable message, sent again if need be; responses by token from any source
+// (draft-ietf-core-groupcomm-bis-18 §3.1). What becomes of the responses is their collector's affair.
+import type { AppError, Clock, Random, SocketAddress } from '#main/base/index.ts'
+import { requestOptions, type CoapRequester } from './client.ts'
 import { encodeMessage } from './codec.ts'
 import { codeOfMethod } from './codes.ts'
-import { cancelled } from './exchange.ts'
-import { ExpiringMap } from './expiring-map.ts'
-import type { MessageLayer, Origin } from './message-layer.ts'
-import { minTokenReuseTimeMs, type CoapParameters } from './parameters.ts'
-import type { ClientRequest, ClientResponse, CoapMessage, GroupRequestOptions } from './types.ts'
+import type { GroupCall, GroupCallContext, GroupCallListener } from './group-call.ts'
+import { collect } from './group-collect.ts'
+import { GroupObservation, type GroupObserveOptions } from './group-observe.ts'
+import { GroupPacing, type GroupTurn } from './group-pacing.ts'
+import { GROUP_TOKEN_BYTES, GroupTokens, tokenKey } from './group-tokens.ts'
+import { refuseCoapsPort } from './group-uri.ts'
+import { peerKey, type Delivery, type MessageContent, type MessageLayer, type Origin, type Sent } from './message-layer.ts'
+import type { CoapParameters } from './parameters.ts'
+import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, GroupRequestOptions } from './types.ts'
 
 export interface GroupClientOptions {
   readonly messages: MessageLayer
@@ -15,156 +20,102 @@ export interface GroupClientOptions {
   readonly clock: Clock
   readonly random: Random
   readonly parameters: CoapParameters
+  /** The port that responses come back to. */
+  readonly localPort: number
 }
 
-interface Collection {
-  onResponse(message: CoapMessage, origin: Origin): void
-  end(error: AppError): void
-}
-
-/** Short, because a group request should fit one 802.15.4 frame; random, because only the token tells a response (§3.1.4). */
-const TOKEN_BYTES = 4
-/** Of DTLS, which does not protect groups (groupcomm-bis §2.2.1.2, RFC 7252 §6.2). */
-const COAPS_PORT = 5684
-/** Tokens remembered lest they be used again: 400 requests a second for MIN_TOKEN_REUSE_TIME. */
-const MAX_USED_TOKENS = 200_000
 const NO_BYTES = new Uint8Array(0)
 
 export class GroupClient {
   readonly #options: GroupClientOptions
-  readonly #collections = new Map<string, Collection>()
-  /** Tokens that must not be used again yet. */
-  readonly #usedTokens: ExpiringMap<true>
+  readonly #tokens: GroupTokens
+  readonly #pacing: GroupPacing
+  readonly #listeners = new Map<string, GroupCallListener>()
   #closed: AppError | undefined
 
   constructor(options: GroupClientOptions) {
     this.#options = options
-    this.#usedTokens = new ExpiringMap(minTokenReuseTimeMs(options.parameters), MAX_USED_TOKENS)
+    this.#tokens = new GroupTokens(options)
+    this.#pacing = new GroupPacing(options.clock, options.parameters)
   }
 
   /** The size of the datagram. */
   bytes(request: ClientRequest): number {
-    return encodeMessage({ type: 'NON', messageId: 0, ...contentOf(request, new Uint8Array(TOKEN_BYTES)) }).length
+    return encodeMessage({ type: 'NON', messageId: 0, ...contentOf(request, new Uint8Array(GROUP_TOKEN_BYTES), []) }).length
   }
 
-  /** Sends the request when the iteration starts, and yields responses until the deadline, the expected number or the signal ends it. */
-  async *request(to: SocketAddress, request: ClientRequest, options: GroupRequestOptions): AsyncGenerator<ClientResponse, void, undefined> {
-    if (to.port === COAPS_PORT) {
-      throw new AppError('group.port-reserved', 'Port 5684 is for DTLS, which does not protect groups', {
-        details: { address: formatSocketAddress(to) },
-      })
-    }
+  /** Sends the request when the iteration starts, and yields responses until the deadline, the expected servers or the signal end it. */
+  request(to: SocketAddress, request: ClientRequest, options: GroupRequestOptions): AsyncGenerator<ClientResponse, void, undefined> {
+    return collect(this.#context(to, request), request, options)
+  }
+
+  /** Registers with every server of the group at once (§3.7). */
+  observe(to: SocketAddress, request: ClientRequest, options: GroupObserveOptions): GroupObservation {
+    return new GroupObservation(this.#context(to, request), request, options)
+  }
+
+  /** Takes a token; nothing is sent yet. Fails with `group.port-reserved`, or as the endpoint was closed. */
+  open(to: SocketAddress, request: ClientRequest, listener: GroupCallListener): GroupCall {
+    refuseCoapsPort(to.port)
     if (this.#closed !== undefined) throw this.#closed
-    const { signal } = options
-    if (signal?.aborted === true) throw cancelled(signal)
-    const { clock, parameters, messages, requester } = this.#options
-    const startedMs = clock.monotonicMs()
-    const queue: ClientResponse[] = []
-    const sources = new Set<string>()
-    const stop = new AbortController()
-    const state: { ended: boolean; error: AppError | undefined } = { ended: false, error: undefined }
-    let wake: () => void = () => undefined
-    const end = (why?: AppError): void => {
-      state.error ??= why
-      state.ended = true
-      wake()
-    }
-    const deliver = (response: ClientResponse, peer: string): void => {
-      if (state.ended) return
-      if (queue.length >= parameters.maxGroupResponses) {
-        messages.counters.overload++
-        return
-      }
-      queue.push(response)
-      sources.add(peer)
-      if (options.expected !== undefined && sources.size >= options.expected) end()
-      else wake()
-    }
-    let continuing = 0
-    const onResponse = (message: CoapMessage, origin: Origin): void => {
-      if (state.ended) return
-      const first = { message, source: origin.source }
-      if (firstBlockOf(first) === undefined) {
-        deliver(
-          toClientResponse(message.code, message.options, message.payload, origin.source, clock.monotonicMs() - startedMs),
-          origin.peer,
-        )
-        return
-      }
-      if (continuing >= parameters.maxGroupResponses) {
-        messages.counters.overload++
-        return
-      }
-      continuing++
-      requester.continueResponse(request, first, startedMs, stop.signal).then(
-        (response) => {
-          continuing--
-          deliver(response, origin.peer)
-        },
-        // A server whose rest cannot be had counts as not having answered.
-        () => {
-          continuing--
-        },
-      )
-    }
-    const token = this.#newToken()
+    const { messages } = this.#options
+    const token = this.#tokens.take()
     const key = tokenKey(token)
-    const onAbort = (): void => end(signal === undefined ? undefined : cancelled(signal))
-    const timer = clock.setTimer(options.deadlineMs, () => end())
-    this.#collections.set(key, { onResponse, end })
-    signal?.addEventListener('abort', onAbort, { once: true })
-    const sent = messages.sendNonConfirmable(contentOf(request, token), to, { failed: (failure) => end(failure) })
-    try {
-      for (;;) {
-        for (let next = queue.shift(); next !== undefined; next = queue.shift()) yield next
-        if (state.error !== undefined) throw state.error
-        if (state.ended) return
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-    } finally {
-      state.ended = true
-      this.#collections.delete(key)
-      sent.stop()
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-      stop.abort()
+    let turn: GroupTurn | undefined
+    let messageId: number | undefined
+    let sent: Sent | undefined
+    const heard: GroupCallListener = {
+      onResponse: (message, origin) => {
+        turn?.answered()
+        return listener.onResponse(message, origin)
+      },
+      onEnd: (error) => listener.onEnd(error),
+    }
+    this.#listeners.set(key, heard)
+    return {
+      begin: (act) => {
+        turn = this.#pacing.enter(peerKey(to), act)
+      },
+      send: (which, extra = []) => {
+        if (messageId === undefined || which === 'new') messageId = this.#tokens.takeMessageId()
+        else this.#tokens.touchMessageId(messageId)
+        sent?.stop()
+        const delivery: Delivery = { failed: (error) => listener.onEnd(error) }
+        sent = messages.sendNonConfirmable(contentOf(request, token, extra), to, delivery, messageId)
+        this.#pacing.sent(peerKey(to), this.bytes(request))
+      },
+      sendTo: (server, extra, delivery) => messages.sendConfirmable(contentOf(request, token, extra), server, delivery),
+      giveWay: () => turn?.leave(),
+      close: () => {
+        sent?.stop()
+        if (this.#listeners.get(key) === heard) this.#listeners.delete(key)
+        this.#tokens.release(token)
+        turn?.leave()
+      },
     }
   }
 
-  /** Whether a collection waits for responses with that token. */
+  /** Whether a call waits for responses with that token at the port that they came to (§3.1.4). */
   onResponse(message: CoapMessage, origin: Origin): boolean {
-    if (this.#collections.size === 0) return false
-    const collection = this.#collections.get(tokenKey(message.token))
-    collection?.onResponse(message, origin)
-    return collection !== undefined
+    if (this.#listeners.size === 0) return false
+    if (origin.destination !== undefined && origin.destination.port !== this.#options.localPort) return false
+    return this.#listeners.get(tokenKey(message.token))?.onResponse(message, origin) ?? false
+  }
+
+  #context(to: SocketAddress, request: ClientRequest): GroupCallContext {
+    return { ...this.#options, open: (listener) => this.open(to, request, listener) }
   }
 
   close(error: AppError): void {
     this.#closed = error
-    for (const collection of this.#collections.values()) collection.end(error)
-  }
-
-  #newToken(): Uint8Array {
-    const nowMs = this.#options.clock.monotonicMs()
-    for (;;) {
-      const token = this.#options.random.bytes(TOKEN_BYTES)
-      const key = tokenKey(token)
-      if (this.#usedTokens.get(key, nowMs) !== undefined) continue
-      this.#usedTokens.set(key, true, minTokenReuseTimeMs(this.#options.parameters), nowMs)
-      return token
-    }
+    this.#pacing.close()
+    for (const listener of [...this.#listeners.values()]) listener.onEnd(error)
   }
 }
 
-function contentOf(
-  request: ClientRequest,
-  token: Uint8Array,
-): { code: string; token: Uint8Array; options: ReturnType<typeof requestOptions>; payload: Uint8Array } {
-  return { code: codeOfMethod(request.method), token, options: requestOptions(request), payload: request.payload ?? NO_BYTES }
-}
-
-function tokenKey(token: Uint8Array): string {
-  return String.fromCharCode(...token)
+/** Options of `extra` take the place of those with their number. */
+function contentOf(request: ClientRequest, token: Uint8Array, extra: readonly CoapOption[]): MessageContent {
+  const replaced = new Set(extra.map((option) => option.number))
+  const options = [...requestOptions(request).filter((option) => !replaced.has(option.number)), ...extra]
+  return { code: codeOfMethod(request.method), token, options, payload: request.payload ?? NO_BYTES }
 }

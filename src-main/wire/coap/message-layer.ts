@@ -11,9 +11,11 @@ import {
   type SocketAddress,
   type Timer,
 } from '#main/base/index.ts'
-import { encodeMessage, findFault, parseChecked, readHeader } from './codec.ts'
+import { encodeMessage, findFault, parseChecked, PLAIN_TOKEN_BYTES, readHeader } from './codec.ts'
 import { EMPTY_CODE, isRequestCode, isResponseCode } from './codes.ts'
 import { DedupStore } from './dedup.ts'
+import { FIRST_GROUP_MESSAGE_ID } from './group-tokens.ts'
+import { findOption, OptionNumber } from './options.ts'
 import { exchangeLifetimeMs, nonLifetimeMs, type CoapParameters } from './parameters.ts'
 import { newCounters, type CoapCounters, type TraceEvent } from './trace.ts'
 import type { CoapMessage, CoapOption } from './types.ts'
@@ -40,6 +42,14 @@ export interface Delivery {
   reset?(): void
   timedOut?(): void
   failed?(error: AppError): void
+  /** Asked before each retransmission; true takes over: nothing more is sent of this message (RFC 7641 §4.5.2). */
+  supersede?(resumption: Resumption): boolean
+}
+
+/** Where the retransmission of a message that superseded another goes on. */
+export interface Resumption {
+  readonly retransmissions: number
+  readonly timeoutMs: number
 }
 
 export interface MessageUser {
@@ -85,6 +95,7 @@ export class MessageLayer {
   readonly #seen: DedupStore
   readonly #exchangeLifetimeMs: number
   readonly #nonLifetimeMs: number
+  readonly #extendedTokens: boolean
   readonly #unsubscribe: () => void
   #nextMessageId: number
   #open = true
@@ -93,10 +104,11 @@ export class MessageLayer {
     this.#options = options
     this.#user = user
     const { parameters } = options
+    this.#extendedTokens = parameters.maxTokenBytes > PLAIN_TOKEN_BYTES
     this.#exchangeLifetimeMs = exchangeLifetimeMs(parameters)
     this.#nonLifetimeMs = nonLifetimeMs(parameters)
     this.#seen = new DedupStore({ maxEntries: parameters.maxDedupEntries, maxBytes: parameters.maxDedupBytes })
-    this.#nextMessageId = options.random.below(0x10000)
+    this.#nextMessageId = options.random.below(FIRST_GROUP_MESSAGE_ID)
     this.#unsubscribe = options.channel.subscribe((event) => this.#onEvent(event))
   }
 
@@ -108,13 +120,13 @@ export class MessageLayer {
   // ---- Sending ---------------------------------------------------------------------------------------------------
 
   /** Sends a Confirmable message, again and again until it is acknowledged, reset, or given up (RFC 7252 §4.2). */
-  sendConfirmable(content: MessageContent, to: SocketAddress, delivery: Delivery): Sent {
+  sendConfirmable(content: MessageContent, to: SocketAddress, delivery: Delivery, resumption?: Resumption): Sent {
     const { clock, random, parameters } = this.#options
     const messageId = this.#takeMessageId(peerKey(to))
     const message: CoapMessage = { type: 'CON', messageId, ...content }
-    const bytes = encodeMessage(message)
-    let timeoutMs = parameters.ackTimeoutMs * (1 + random.fraction() * (parameters.ackRandomFactor - 1))
-    let retransmissions = 0
+    const bytes = encodeMessage(message, this.#extendedTokens)
+    let timeoutMs = resumption?.timeoutMs ?? parameters.ackTimeoutMs * (1 + random.fraction() * (parameters.ackRandomFactor - 1))
+    let retransmissions = resumption?.retransmissions ?? 0
     let timer: Timer
     const onTimer = (): void => {
       if (retransmissions >= parameters.maxRetransmit) {
@@ -125,6 +137,10 @@ export class MessageLayer {
       }
       retransmissions++
       timeoutMs *= 2
+      if (delivery.supersede?.({ retransmissions, timeoutMs }) === true) {
+        pending.stop()
+        return
+      }
       timer = clock.setTimer(timeoutMs, onTimer)
       this.counters.retransmissions++
       this.#transmit(bytes, to, message, 'again')
@@ -135,11 +151,10 @@ export class MessageLayer {
     return pending
   }
 
-  /** Sends a Non-confirmable message; with a delivery, a Reset of it is heard until `stop`. */
-  sendNonConfirmable(content: MessageContent, to: SocketAddress, delivery?: Delivery): Sent {
-    const messageId = this.#takeMessageId(peerKey(to))
+  /** Sends a Non-confirmable message; with a delivery, a Reset of it is heard until `stop`. Group requests bring Message IDs of their own. */
+  sendNonConfirmable(content: MessageContent, to: SocketAddress, delivery?: Delivery, messageId = this.#takeMessageId(peerKey(to))): Sent {
     const message: CoapMessage = { type: 'NON', messageId, ...content }
-    const bytes = encodeMessage(message)
+    const bytes = encodeMessage(message, this.#extendedTokens)
     const pending = delivery === undefined ? NOTHING_PENDING : this.#watch(to, messageId, content.token, delivery, () => undefined)
     this.#transmit(bytes, to, message, 'first')
     return pending
@@ -165,7 +180,7 @@ export class MessageLayer {
   }
 
   #reply(message: CoapMessage, to: SocketAddress, seen: Seen | undefined): void {
-    const bytes = encodeMessage(message)
+    const bytes = encodeMessage(message, this.#extendedTokens)
     if (seen !== undefined) this.#seen.setReply(seen, peerKey(to), message.messageId, bytes)
     this.#transmit(bytes, to, message, 'first')
   }
@@ -175,7 +190,7 @@ export class MessageLayer {
     this.counters.messagesSent++
     this.#options.channel.send(bytes, to)
     if (this.#options.onTrace !== undefined)
-      this.#trace('sent', to, bytes.length, isMulticastAddress(to.address), message ?? parseChecked(bytes), note)
+      this.#trace('sent', to, this.#options.channel.local, bytes, isMulticastAddress(to.address), message ?? parseChecked(bytes), note)
   }
 
   #watch(to: SocketAddress, messageId: number, token: Uint8Array, delivery: Delivery, cancelTimer: () => void): Pending {
@@ -196,9 +211,9 @@ export class MessageLayer {
 
   #takeMessageId(peer: string): number {
     // An ID that still waits for its acknowledgement is passed over.
-    for (let tries = 0; tries < 0x10000; tries++) {
+    for (let tries = 0; tries < FIRST_GROUP_MESSAGE_ID; tries++) {
       const messageId = this.#nextMessageId
-      this.#nextMessageId = (messageId + 1) & 0xffff
+      this.#nextMessageId = (messageId + 1) % FIRST_GROUP_MESSAGE_ID
       if (this.#pending.size === 0 || !this.#pending.has(messageKey(peer, messageId))) return messageId
     }
     throw new AppError('network.send-failed', 'Every Message ID of this peer is in use', { retryable: true })
@@ -227,7 +242,7 @@ export class MessageLayer {
   #onDatagram(datagram: Datagram): void {
     const { payload: bytes, source, destination, multicast } = datagram
     this.counters.messagesReceived++
-    if (findFault(bytes) !== undefined) {
+    if (findFault(bytes, this.#extendedTokens) !== undefined) {
       this.#onMalformed(datagram)
       return
     }
@@ -272,6 +287,9 @@ export class MessageLayer {
     if (!wanted) this.counters.ignored++
     // A separate response is acknowledged; one that nobody waits for, a ping, and a code of a reserved class are rejected (§4.2, §4.3).
     if (message.type === 'CON') this.sendEmpty(wanted ? 'ACK' : 'RST', message.messageId, origin.source, seen)
+    // A server that notifies of an observation forgotten here learns of it (RFC 7641 §3.6).
+    else if (!wanted && findOption(message.options, OptionNumber.OBSERVE) !== undefined)
+      this.sendEmpty('RST', message.messageId, origin.source, seen)
   }
 
   #onAcknowledgement(message: CoapMessage, origin: Origin): void {
@@ -318,19 +336,29 @@ export class MessageLayer {
 
   #traceReceived(datagram: Datagram, message: CoapMessage | undefined, note: TraceEvent['note']): void {
     if (this.#options.onTrace !== undefined)
-      this.#trace('received', datagram.source, datagram.payload.length, datagram.multicast, message, note)
+      this.#trace(
+        'received',
+        datagram.source,
+        datagram.destination ?? this.#options.channel.local,
+        datagram.payload,
+        datagram.multicast,
+        message,
+        note,
+      )
   }
 
   #trace(
     direction: TraceEvent['direction'],
     peer: SocketAddress,
-    bytes: number,
+    local: SocketAddress,
+    datagram: Uint8Array,
     multicast: boolean,
     message: CoapMessage | undefined,
     note: TraceEvent['note'],
   ): void {
     try {
-      this.#options.onTrace?.({ direction, peer, atMs: this.#options.clock.now(), bytes, multicast, message, note })
+      const atMs = this.#options.clock.now()
+      this.#options.onTrace?.({ direction, peer, local, atMs, bytes: datagram.length, datagram, multicast, message, note })
     } catch (thrown) {
       this.#options.logger.error({ channel: this.#options.channel.id, err: thrown }, 'A trace listener failed')
     }

@@ -39,6 +39,22 @@ export interface CoapParameters {
   readonly maxServing: number
   /** Responses to one group request that nobody has taken yet. */
   readonly maxGroupResponses: number
+  /** PROBING_RATE in bytes a second: Non-confirmable requests to a peer that has not answered the last (RFC 7252 §4.7). */
+  readonly probingRate: number
+  /**
+   * The same towards a group none of whose servers answers (groupcomm-bis §3.6). More than PROBING_RATE's 1: where responses are
+   * suppressed on purpose, a second command would have to wait for half a minute.
+   */
+  readonly groupProbingRate: number
+  /** Longest token that is understood, up to 65804; more than 8 turns extended tokens on (RFC 8974). */
+  readonly maxTokenBytes: number
+  /** Entries in the lists of observers, and those of one peer (RFC 7641 §4.1). */
+  readonly maxObservers: number
+  readonly maxObserversPerPeer: number
+  /** An observer that has confirmed nothing for so long gets a Confirmable notification; at most 24 hours (RFC 7641 §4.5). */
+  readonly observeLivenessMs: number
+  /** Notifications that follow the last one within this time are Non-confirmable, and the last of them is repeated (RFC 7641 §4.5). */
+  readonly observeBurstMs: number
 }
 
 export const DEFAULT_PARAMETERS: CoapParameters = {
@@ -61,6 +77,13 @@ export const DEFAULT_PARAMETERS: CoapParameters = {
   maxPendingRequests: 20_000,
   maxServing: 10_000,
   maxGroupResponses: 10_000,
+  probingRate: 1,
+  groupProbingRate: 100,
+  maxTokenBytes: 8,
+  maxObservers: 20_000,
+  maxObserversPerPeer: 1000,
+  observeLivenessMs: 3_600_000,
+  observeBurstMs: 3000,
 }
 
 /** MAX_TRANSMIT_SPAN: from the first transmission of a Confirmable message to its last. */

@@ -73,6 +73,8 @@ export function readRequest(message: CoapMessage, origin: Origin, channelId: str
         break
       case OptionNumber.PROXY_URI:
       case OptionNumber.PROXY_SCHEME:
+      case OptionNumber.PROXY_CRI:
+      case OptionNumber.PROXY_SCHEME_NUMBER:
         // This endpoint is an origin server (§5.7.2).
         refused = '5.05'
         break

@@ -27,7 +27,9 @@ export class ResourceTree implements ResourceRegistry {
     node.resource = resource
     const { attributes } = resource
     if (attributes !== undefined) {
-      const link: Link = { href: path, attributes: Object.entries(attributes).map(([name, value]) => ({ name, value })) }
+      // RFC 7641 §6: a hint that the resource is useful to observe.
+      const hint = resource.observable === undefined ? {} : { obs: null }
+      const link: Link = { href: path, attributes: Object.entries({ ...hint, ...attributes }).map(([name, value]) => ({ name, value })) }
       formatLinkFormat([link])
       this.#links.set(path, link)
     }

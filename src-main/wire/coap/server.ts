@@ -1,9 +1,14 @@
 // The server role: requests to handlers, and their responses piggybacked, separate, or held back (RFC 7252 §5.2, §8.2;
 // draft-ietf-core-groupcomm-bis-18 §3.1.2).
-import { toAppError, type Clock, type Logger, type Random, type Timer } from '#main/base/index.ts'
+import { toAppError, type Clock, type Logger, type Random, type SocketAddress, type Timer } from '#main/base/index.ts'
 import type { BlockServer } from './block-server.ts'
-import type { MessageContent, MessageLayer, Origin, Seen } from './message-layer.ts'
-import { OptionNumber, uintOption } from './options.ts'
+import { encodeMessage } from './codec.ts'
+import { isEchoChallenge, isSuppressed, leastLeisureMs, LeisurePlan, limitAmplification } from './group-leisure.ts'
+import type { Delivery, MessageContent, MessageLayer, Origin, Seen } from './message-layer.ts'
+import type { ObserveServer } from './observe-server.ts'
+import type { Observer } from './observer.ts'
+import type { EchoGuard } from './echo.ts'
+import { findOption, OptionNumber, uintOption } from './options.ts'
 import type { CoapParameters } from './parameters.ts'
 import { noResponseBit, readRequest, type ReadRequest } from './request-reader.ts'
 import type { ResourceTree } from './resource-tree.ts'
@@ -18,6 +23,10 @@ export interface ServerOptions {
   readonly parameters: CoapParameters
   readonly blocks: BlockServer
   readonly messages: MessageLayer
+  readonly observers: ObserveServer
+  readonly echo: EchoGuard
+  /** Whether the channel vouches for who the peer is; nobody by default. */
+  readonly isAuthenticated?: ((peer: SocketAddress) => boolean) | undefined
 }
 
 /** A request that is being served. */
@@ -33,15 +42,20 @@ interface Turn {
 
 const NO_BYTES = new Uint8Array(0)
 const NO_OPTIONS: readonly CoapOption[] = []
+const EVERY_CLASS = [2, 4, 5] as const
+/** Whatever an estimate says: nobody collects responses for longer. */
+const LONGEST_LEISURE_MS = 120_000
 
 export class CoapServer {
   readonly #options: ServerOptions
   readonly #timers = new Set<Timer>()
+  readonly #leisure: LeisurePlan
   #serving = 0
   #open = true
 
   constructor(options: ServerOptions) {
     this.#options = options
+    this.#leisure = new LeisurePlan(options.clock, options.random, LONGEST_LEISURE_MS)
   }
 
   /** Requests that a handler or Leisure holds. */
@@ -50,6 +64,11 @@ export class CoapServer {
   }
 
   onRequest(message: CoapMessage, origin: Origin, seen: Seen): void {
+    if (message.token.length > this.#options.parameters.maxTokenBytes) {
+      // A Reset would say that extended tokens are not understood at all (RFC 8974 §2.2.2).
+      this.#refuse({ message, origin, seen, resource: undefined, noResponse: 0, separate: false }, '4.00')
+      return
+    }
     const read = readRequest(message, origin, this.#options.channelId)
     if ('refused' in read) {
       this.#refuse({ message, origin, seen, resource: undefined, noResponse: 0, separate: false }, read.refused)
@@ -81,8 +100,14 @@ export class CoapServer {
       this.#refuse(turn, '4.05')
       return
     }
-    if (origin.multicast && resource.answersGroupRequests !== true) {
+    const stranger = resource.group?.authenticatedOnly === true && !this.#isAuthenticated(origin)
+    if (origin.multicast && (resource.answersGroupRequests !== true || stranger)) {
       this.#options.messages.counters.suppressed++
+      return
+    }
+    const challenge = resource.echo === undefined ? undefined : this.#options.echo.challenge(resource.echo, read.request, origin.peer)
+    if (challenge !== undefined) {
+      this.#respond(turn, challenge)
       return
     }
     const step = this.#options.blocks.takeBody(origin.peer, message)
@@ -101,16 +126,13 @@ export class CoapServer {
       return
     }
     this.#options.messages.counters.requestsServed++
-    this.#run(
-      turn,
-      handler,
-      { ...read, request: step.payload === message.payload ? read.request : { ...read.request, payload: step.payload } },
-      step.block1,
-    )
+    const whole = { ...read, request: step.payload === message.payload ? read.request : { ...read.request, payload: step.payload } }
+    const observer = this.#options.observers.begin(whole.request, message, origin, resource, handler)
+    this.#run(turn, handler, whole, step.block1, observer)
   }
 
-  #run(turn: Turn, handler: ResourceHandler, read: ReadRequest, block1: CoapOption | undefined): void {
-    const finish = (response: OutgoingResponse | undefined): void => this.#finish(turn, response, block1)
+  #run(turn: Turn, handler: ResourceHandler, read: ReadRequest, block1: CoapOption | undefined, observer: Observer | undefined): void {
+    const finish = (response: OutgoingResponse | undefined): void => this.#finish(turn, response, block1, observer)
     const fail = (thrown: unknown): void => {
       this.#options.logger.error({ err: toAppError(thrown), path: read.request.path }, 'A CoAP resource failed')
       finish({ code: '5.00' })
@@ -145,8 +167,9 @@ export class CoapServer {
     this.#options.messages.sendEmpty('ACK', turn.message.messageId, turn.origin.source, turn.seen)
   }
 
-  #finish(turn: Turn, response: OutgoingResponse | undefined, block1: CoapOption | undefined): void {
+  #finish(turn: Turn, response: OutgoingResponse | undefined, block1: CoapOption | undefined, observer: Observer | undefined): void {
     if (response === undefined) {
+      if (observer !== undefined) this.#options.observers.abandon(observer)
       if (turn.origin.multicast) {
         this.#options.messages.counters.suppressed++
         return
@@ -157,7 +180,13 @@ export class CoapServer {
     }
     const answered = block1 === undefined ? response : { ...response, options: [...(response.options ?? NO_OPTIONS), block1] }
     try {
-      this.#respond(turn, this.#options.blocks.prepare(turn.origin.peer, turn.message, answered))
+      const prepared = this.#options.blocks.prepare(turn.origin.peer, this.#limited(turn, answered), answered)
+      if (observer === undefined) {
+        this.#respond(turn, prepared)
+        return
+      }
+      this.#respond(turn, this.#options.observers.complete(observer, prepared, response), this.#options.observers.deliveryOf(observer))
+      this.#options.observers.proceed(observer)
     } catch (thrown) {
       // The handler's answer cannot be written as a message.
       this.#options.logger.error({ err: toAppError(thrown) }, 'A CoAP response could not be sent')
@@ -171,7 +200,7 @@ export class CoapServer {
     else this.#respond(turn, { code })
   }
 
-  #respond(turn: Turn, response: OutgoingResponse): void {
+  #respond(turn: Turn, response: OutgoingResponse, delivery: Delivery = {}): void {
     const { message, origin, seen } = turn
     if (origin.multicast) {
       this.#respondToGroup(turn, response)
@@ -184,15 +213,15 @@ export class CoapServer {
     }
     const content = contentOf(message.token, response)
     if (message.type !== 'CON') messages.sendNonConfirmable(content, origin.source)
-    else if (turn.separate) messages.sendConfirmable(content, origin.source, {})
+    else if (turn.separate) messages.sendConfirmable(content, origin.source, delivery)
     else messages.sendPiggybacked(content, message.messageId, origin.source, seen)
   }
 
   /** Only what is useful to the client leaves, and at a moment of its own (RFC 7252 §8.2). */
   #respondToGroup(turn: Turn, response: OutgoingResponse): void {
-    const { messages, parameters, random } = this.#options
-    const answers = turn.resource?.answersGroupRequests === true
-    if (!answers || !response.code.startsWith('2.') || (turn.noResponse & noResponseBit(response.code)) !== 0) {
+    const { messages, parameters } = this.#options
+    const { message, origin, resource } = turn
+    if (resource?.answersGroupRequests !== true || this.#isKept(turn, response)) {
       messages.counters.suppressed++
       return
     }
@@ -201,11 +230,34 @@ export class CoapServer {
       return
     }
     this.#serving++
-    const content = contentOf(turn.message.token, response)
-    this.#timer(random.fraction() * parameters.leisureMs, () => {
+    const content = contentOf(message.token, response)
+    const estimate = resource.group?.leisure
+    const bytes = estimate?.responseBytes ?? encodeMessage({ type: 'NON', messageId: 0, ...content }).length
+    const leisureMs = estimate === undefined ? parameters.leisureMs : leastLeisureMs(bytes, estimate.groupSize, estimate.bytesPerS)
+    const membership = `${origin.destination?.address ?? ''} ${origin.peer}`
+    this.#timer(this.#leisure.delayMs(membership, Math.min(leisureMs, LONGEST_LEISURE_MS)), () => {
       this.#serving--
-      messages.sendNonConfirmable(content, turn.origin.source)
+      messages.sendNonConfirmable(content, origin.source)
     })
+  }
+
+  #isKept(turn: Turn, response: OutgoingResponse): boolean {
+    // A challenge is how a client gets to be known, and an observer has to learn that it is one (groupcomm-bis §6.3.1, §3.7).
+    const option = findOption(turn.message.options, OptionNumber.NO_RESPONSE)
+    const owed = isEchoChallenge(response) || findOption(response.options ?? NO_OPTIONS, OptionNumber.OBSERVE) !== undefined
+    const policy = { ...turn.resource?.group, ...(owed ? { answers: EVERY_CLASS } : {}) }
+    return isSuppressed(response.code, policy, { present: option !== undefined, bits: turn.noResponse }, this.#isAuthenticated(turn.origin))
+  }
+
+  #isAuthenticated(origin: Origin): boolean {
+    return this.#options.isAuthenticated?.(origin.source) === true
+  }
+
+  /** The request as it may be answered to somebody who may be pretending to be another (groupcomm-bis §6.3). */
+  #limited(turn: Turn, response: OutgoingResponse): CoapMessage {
+    const { message, origin, resource } = turn
+    if (!origin.multicast || this.#isAuthenticated(origin)) return message
+    return limitAmplification(message, encodeMessage(message).length, response, resource?.group ?? {})
   }
 
   #timer(delayMs: number, callback: () => void): Timer {
@@ -223,7 +275,7 @@ export class CoapServer {
   }
 }
 
-function contentOf(token: Uint8Array, response: OutgoingResponse): MessageContent {
+export function contentOf(token: Uint8Array, response: OutgoingResponse): MessageContent {
   const options = response.options ?? NO_OPTIONS
   const { contentFormat } = response
   return {

@@ -5,9 +5,13 @@ import type { CoapMessage } from './types.ts'
 export interface TraceEvent {
   readonly direction: 'sent' | 'received'
   readonly peer: SocketAddress
+  /** The own end: the channel's address, or the group that a received datagram was sent to where the channel tells. */
+  readonly local: SocketAddress
   /** Wall clock. */
   readonly atMs: number
   readonly bytes: number
+  /** The datagram itself. */
+  readonly datagram: Uint8Array
   readonly multicast: boolean
   /** Undefined where the datagram is no message. */
   readonly message: CoapMessage | undefined

@@ -42,6 +42,42 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
   /** Gives up earlier than the protocol's own MAX_TRANSMIT_WAIT. */
   readonly timeoutMs?: number
+  /** Largest block to ask for and to send, a power of two from 16 to 1024: early negotiation (RFC 7959 §2.3, §2.4). */
+  readonly blockBytes?: number
+  /** `bypass` neither asks the cache nor fills it; by default it is used where the endpoint has one. */
+  readonly cache?: 'use' | 'bypass'
+}
+
+/** A request that wants no response (RFC 7967); Non-confirmable unless told. */
+export interface TellOptions {
+  readonly confirmable?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface ObserveOptions {
+  /** Of the requests that register and cancel; true by default. */
+  readonly confirmable?: boolean
+  /** Cancels the observation as `cancel` does. */
+  readonly signal?: AbortSignal
+  readonly blockBytes?: number
+  /** Told of each notification, the first response among them, in the order in which the server sent them. */
+  readonly onNotification?: (notification: ClientResponse) => void
+}
+
+/**
+ * An observation (RFC 7641 §3). Iterating yields notifications from the one that waits longest; of more than 16 that nobody takes the
+ * oldest go, for only the newest state counts. The iteration ends when the server ends the observation, after its last response, or
+ * it is cancelled; it throws where the registration fails.
+ */
+export interface Observation extends AsyncIterable<ClientResponse> {
+  /** Whether the server keeps the client informed, as far as is known. */
+  readonly active: boolean
+  /** Whether the newest notification is within its Max-Age (§3.3.1). */
+  readonly fresh: boolean
+  /** Tells the server, and resolves when it has answered or cannot be reached (§3.6). */
+  cancel(): Promise<void>
+  /** Stops listening; the server's next notification is rejected with a Reset (§3.6). */
+  forget(): void
 }
 
 export interface ClientResponse {
@@ -53,6 +89,8 @@ export interface ClientResponse {
   readonly source: SocketAddress
   /** Milliseconds from the first transmission. */
   readonly elapsedMs: number
+  /** How long it has stood in this client's cache; absent where it came over the network. */
+  readonly ageMs?: number
 }
 
 export interface GroupRequestOptions {
@@ -60,7 +98,20 @@ export interface GroupRequestOptions {
   readonly deadlineMs: number
   /** Stops as soon as so many different servers have answered. */
   readonly expected?: number
+  /** Addresses of the servers that are expected; stops as soon as each has answered. */
+  readonly members?: readonly string[]
+  /** So many of the members are enough. */
+  readonly quorum?: number
+  /** Sends the request again while the collection is not complete (groupcomm-bis §3.1.3). */
+  readonly repeat?: readonly GroupRepeat[]
   readonly signal?: AbortSignal
+}
+
+export interface GroupRepeat {
+  /** From the first transmission. */
+  readonly afterMs: number
+  /** `new`: every server acts again, which makes good lost responses too. `same`: only those act that missed the request. */
+  readonly messageId: 'new' | 'same'
 }
 
 /** What a client of CoAP may do on one channel. */
@@ -72,6 +123,14 @@ export interface CoapClient {
   groupRequest(to: SocketAddress, request: ClientRequest, options: GroupRequestOptions): AsyncIterable<ClientResponse>
   /** The size in bytes of the datagram that `groupRequest` would send. */
   groupRequestBytes(request: ClientRequest): number
+}
+
+/** What an endpoint can do besides: observe a resource, and tell a peer something without waiting for an answer. */
+export interface ObservingClient extends CoapClient {
+  /** Registers at once. The notifications go to the iteration and to `onNotification`. */
+  observe(to: SocketAddress, request: ClientRequest, options?: ObserveOptions): Observation
+  /** Resolves when the request has left or, Confirmable, is acknowledged. Fails as `request` does. */
+  tell(to: SocketAddress, request: ClientRequest, options?: TellOptions): Promise<void>
 }
 
 // ---- Server ------------------------------------------------------------------------------------------------------
@@ -106,10 +165,64 @@ export interface Resource {
   readonly handlers: Partial<Record<Method, ResourceHandler>>
   /** Whether it answers requests that came by multicast; false by default (groupcomm-bis §3.1.2). */
   readonly answersGroupRequests?: boolean
+  /** How it answers them. */
+  readonly group?: GroupPolicy
   /** Whether it also serves every path below its own. */
   readonly subtree?: boolean
+  /** Makes it observable by GET and FETCH (RFC 7641, RFC 8132 §2.4); it tells of each change. */
+  readonly observable?: ObservableSource
+  /** Asks for proof that a request is fresh and its source address true (RFC 9175 §2.3). */
+  readonly echo?: EchoPolicy
   /** Critical options that its handlers honour besides those of every resource, e.g. If-Match; others are answered 4.02. */
   readonly criticalOptions?: readonly number[]
+}
+
+/** The first digit of a response code (RFC 7252 §3). */
+export type ResponseClass = 2 | 4 | 5
+
+/** How a resource answers group requests (groupcomm-bis §3.1.2, §3.6, §6.3, §6.5). */
+export interface GroupPolicy {
+  /** Classes of responses that leave; by default 2.xx alone. Registrations of observers are answered in any case. */
+  readonly answers?: readonly ResponseClass[]
+  /** No-Response of an authenticated client may ask for responses that else stay unsent. Anybody's may ask for fewer. */
+  readonly heedsNoResponse?: boolean
+  /** Requests of clients that the channel has not authenticated are ignored. */
+  readonly authenticatedOnly?: boolean
+  /** To a client that is not authenticated: the largest payload as a multiple of the request's size, 3 by default; what is larger goes in blocks. */
+  readonly maxAmplification?: number
+  /** A payload of this size leaves whatever the request's size; 256 by default. */
+  readonly maxResponseBytes?: number
+  /** What Leisure is computed from (RFC 7252 §8.2); without it, the endpoint's `leisureMs`. */
+  readonly leisure?: LeisureEstimate
+}
+
+export interface LeisureEstimate {
+  /** G: servers in the group. */
+  readonly groupSize: number
+  /** R: what the network may carry of responses. */
+  readonly bytesPerS: number
+  /** S: the average response of all servers; by default the size of the own one. */
+  readonly responseBytes?: number
+}
+
+/** What a resource that may be observed refers to; `Observable` is one. */
+export interface ObservableSource {
+  /** A client is told of a change only where the response to its own request differs from the last. */
+  readonly onlyDifferences?: boolean
+  subscribe(listener: ObservableListener): () => void
+}
+
+export interface ObservableListener {
+  /** The state has changed for the observers whose request the filter picks; for all without one. */
+  changed(concerns: ((request: IncomingRequest) => boolean) | undefined): void
+  ended(code: ResponseCode): void
+}
+
+export interface EchoPolicy {
+  /** How old the Echo value of a request may be. */
+  readonly freshnessMs: number
+  /** The methods that need one; all by default. */
+  readonly methods?: readonly Method[]
 }
 
 /** Where resources are hung up; several channels serve the same tree. */

@@ -20,10 +20,19 @@ export interface GroupSocketsOptions {
   readonly receive: (payload: Uint8Array, source: SocketAddress, destination: SocketAddress | undefined, multicast: boolean) => void
 }
 
+/** Where a group is joined: an interface, or wherever the system chooses. */
+type Place = string | undefined
+
 /** A joined group: its own sockets, and the interfaces on which the main socket has joined in their stead. */
 interface Membership {
-  readonly sockets: Set<Socket>
-  readonly onMain: Set<string | undefined>
+  /** By zone: a link-local group is a different one on each interface (RFC 4007 §6); else one for all. */
+  readonly sockets: Map<Place, Socket>
+  readonly bound: Set<Socket>
+  readonly onMain: Set<Place>
+  /** What was asked for: an interface, or undefined for all of the channel's. */
+  readonly wanted: Set<Place>
+  /** How many of those need the place. */
+  readonly places: Map<Place, number>
 }
 
 /** Copies that were seen on a group socket are remembered for the main socket's sake; more than these are forgotten. */
@@ -41,34 +50,83 @@ export class GroupSockets {
     this.#options = options
   }
 
-  join(address: string): void {
-    if (this.#groups.has(address)) return
-    const membership: Membership = { sockets: new Set(), onMain: new Set() }
+  /** Joins on one interface, or on all. The same once more changes nothing. */
+  join(address: string, on?: string): void {
+    const membership = this.#groups.get(address) ?? newMembership()
+    if (membership.wanted.has(on)) return
     this.#groups.set(address, membership)
-    const { family, interfaces, mode } = this.#options
-    const everywhere = interfaces.length === 0 ? [undefined] : interfaces
-    if (mode === 'joined-on-main') {
-      this.#joinOnMain(address, membership, everywhere)
+    membership.wanted.add(on)
+    const fresh: Place[] = []
+    for (const place of this.#placesOf(on)) {
+      const needed = membership.places.get(place) ?? 0
+      membership.places.set(place, needed + 1)
+      if (needed === 0) fresh.push(place)
+    }
+    if (fresh.length > 0) this.#enter(address, membership, fresh)
+  }
+
+  /** Takes one `join` back; places that another one needs stay joined. */
+  leave(address: string, on?: string): void {
+    const membership = this.#groups.get(address)
+    if (membership?.wanted.delete(on) !== true) return
+    const gone: Place[] = []
+    for (const place of this.#placesOf(on)) {
+      const needed = membership.places.get(place) ?? 0
+      if (needed > 1) membership.places.set(place, needed - 1)
+      else {
+        membership.places.delete(place)
+        gone.push(place)
+      }
+    }
+    for (const place of gone) this.#exit(address, membership, place)
+    if (membership.places.size > 0) return
+    this.#groups.delete(address)
+    for (const socket of membership.sockets.values()) socket.close()
+    this.#watching = this.#options.mainIsWildcard && [...this.#groups.values()].some((other) => other.sockets.size > 0)
+  }
+
+  #placesOf(on: Place): readonly Place[] {
+    const { interfaces } = this.#options
+    if (on !== undefined) return [on]
+    return interfaces.length === 0 ? [undefined] : interfaces
+  }
+
+  #enter(address: string, membership: Membership, fresh: readonly Place[]): void {
+    if (this.#options.mode === 'joined-on-main') {
+      this.#joinOnMain(address, membership, fresh)
       return
     }
     this.#watching = this.#options.mainIsWildcard
-    // A link-local group is a different one on each interface (RFC 4007 §6), and its address needs the zone.
-    if (family === 'udp6' && multicastScopeOf(address) === 'link-local') {
-      for (const zone of everywhere) this.#openSocket(address, membership, zone, [zone])
-    } else {
-      this.#openSocket(address, membership, undefined, everywhere)
+    if (this.#isPerInterface(address)) {
+      for (const zone of fresh) this.#openSocket(address, membership, zone)
+      return
+    }
+    const socket = membership.sockets.get(undefined)
+    if (socket !== undefined) {
+      // One that is not bound yet joins everywhere as soon as it is.
+      if (membership.bound.has(socket)) this.#joinOn(address, socket, fresh)
+    } else if (membership.onMain.size > 0) this.#joinOnMain(address, membership, fresh)
+    else this.#openSocket(address, membership, undefined)
+  }
+
+  #exit(address: string, membership: Membership, place: Place): void {
+    if (membership.onMain.delete(place)) {
+      this.#attempt(address, 'left', () => this.#options.main.dropMembership(address, this.#interfaceText(place)))
+      return
+    }
+    const perInterface = this.#isPerInterface(address)
+    const socket = membership.sockets.get(perInterface ? place : undefined)
+    if (socket === undefined) return
+    if (perInterface) {
+      membership.sockets.delete(place)
+      socket.close()
+    } else if (membership.bound.has(socket) && membership.places.size > 0) {
+      this.#attempt(address, 'left', () => socket.dropMembership(address, this.#interfaceText(place)))
     }
   }
 
-  leave(address: string): void {
-    const membership = this.#groups.get(address)
-    if (membership === undefined) return
-    this.#groups.delete(address)
-    this.#watching = this.#options.mainIsWildcard && [...this.#groups.values()].some((other) => other.sockets.size > 0)
-    for (const socket of membership.sockets) socket.close()
-    for (const where of membership.onMain) {
-      this.#attempt(address, 'left', () => this.#options.main.dropMembership(address, this.#interfaceText(where)))
-    }
+  #isPerInterface(address: string): boolean {
+    return this.#options.family === 'udp6' && multicastScopeOf(address) === 'link-local'
   }
 
   /** A datagram of the main socket: handed on, unless it is the copy of one that came through a group socket. */
@@ -86,23 +144,25 @@ export class GroupSockets {
   }
 
   async close(): Promise<void> {
-    const sockets = [...this.#groups.values()].flatMap((membership) => [...membership.sockets])
+    const sockets = [...this.#groups.values()].flatMap((membership) => [...membership.sockets.values()])
     this.#groups.clear()
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))))
   }
 
-  #openSocket(address: string, membership: Membership, zone: string | undefined, interfaces: ReadonlyArray<string | undefined>): void {
+  #openSocket(address: string, membership: Membership, zone: Place): void {
     const { family, port, logger } = this.#options
     const wanted: SocketOptions = { type: family, reuseAddr: true }
     if (family === 'udp6') wanted.ipv6Only = true
     const socket = createSocket(wanted)
-    membership.sockets.add(socket)
+    membership.sockets.set(zone, socket)
     const destination: SocketAddress = zone === undefined ? { address, port } : { address, port, zone }
+    const places = (): readonly Place[] => (this.#isPerInterface(address) ? [zone] : [...membership.places.keys()])
     socket.on('error', (error) => {
-      if (!membership.sockets.delete(socket)) return
+      if (membership.sockets.get(zone) !== socket) return
+      membership.sockets.delete(zone)
       logger.warn({ group: address, err: error }, 'No socket of its own for a multicast group; joining on the main socket')
       socket.close()
-      if (this.#groups.get(address) === membership) this.#joinOnMain(address, membership, interfaces)
+      if (this.#groups.get(address) === membership) this.#joinOnMain(address, membership, places())
     })
     socket.on('message', (payload, from) => {
       const source = sourceOf(from)
@@ -110,13 +170,18 @@ export class GroupSockets {
       this.#options.receive(plain(payload), source, destination, true)
     })
     socket.bind({ address: zone === undefined ? address : `${address}%${zone}`, port, exclusive: true }, () => {
-      if (this.#groups.get(address) !== membership) return
-      for (const where of interfaces) this.#attempt(address, 'joined', () => socket.addMembership(address, this.#interfaceText(where)))
+      if (this.#groups.get(address) !== membership || membership.sockets.get(zone) !== socket) return
+      membership.bound.add(socket)
+      this.#joinOn(address, socket, places())
     })
   }
 
-  #joinOnMain(address: string, membership: Membership, interfaces: ReadonlyArray<string | undefined>): void {
-    for (const where of interfaces) {
+  #joinOn(address: string, socket: Socket, places: readonly Place[]): void {
+    for (const where of places) this.#attempt(address, 'joined', () => socket.addMembership(address, this.#interfaceText(where)))
+  }
+
+  #joinOnMain(address: string, membership: Membership, places: readonly Place[]): void {
+    for (const where of places) {
       const joined = this.#attempt(address, 'joined', () => this.#options.main.addMembership(address, this.#interfaceText(where)))
       if (joined) membership.onMain.add(where)
     }
@@ -133,7 +198,7 @@ export class GroupSockets {
     }
   }
 
-  #interfaceText(where: string | undefined): string | undefined {
+  #interfaceText(where: Place): string | undefined {
     return where === undefined || this.#options.family === 'udp4' ? where : `::%${where}`
   }
 
@@ -151,6 +216,10 @@ export class GroupSockets {
     else this.#copies.set(key, count - 1)
     return true
   }
+}
+
+function newMembership(): Membership {
+  return { sockets: new Map(), bound: new Set(), onMain: new Set(), wanted: new Set(), places: new Map() }
 }
 
 export function sourceOf(from: RemoteInfo): SocketAddress {

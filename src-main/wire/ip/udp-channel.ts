@@ -167,16 +167,16 @@ class UdpChannel implements DatagramChannel {
     return this.#listeners.add(listener)
   }
 
-  joinGroup(address: string): void {
+  joinGroup(address: string, on?: string): void {
     const canonical = normaliseAddress(address)
     if (canonical === undefined || !isMulticastAddress(canonical)) {
       throw new AppError('group.address-invalid', 'Not a multicast address', { details: { address } })
     }
-    if (this.#open) this.#groups.join(canonical)
+    if (this.#open) this.#groups.join(canonical, on)
   }
 
-  leaveGroup(address: string): void {
-    this.#groups.leave(normaliseAddress(address) ?? address)
+  leaveGroup(address: string, on?: string): void {
+    this.#groups.leave(normaliseAddress(address) ?? address, on)
   }
 
   counters(): ChannelCounters {

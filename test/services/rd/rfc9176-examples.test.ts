@@ -11,20 +11,22 @@ const RFC_6690_SIXTH = `</sensors>;ct=40;title="Sensor Index",
   </t>;anchor="/sensors/temp";rel="alternate"`.replaceAll(/\n\s*/g, '')
 
 describe('RFC 9176 §4.3', () => {
-  it('Figure 5: a client discovers the directory by rt=core.rd*', async () => {
+  it('Figures 5 and 6: a client discovers the directory by rt=core.rd*, and that lookups can be observed', async () => {
     const rd = new RdHarness()
     const answer = await rd.ask('GET', '/.well-known/core?rt=core.rd*')
     expect(answer.code).toBe('2.05')
     expect(new Set(asLinks(answer.text))).toEqual(
-      new Set(asLinks('</rd>;rt=core.rd;ct=40,</rd-lookup/ep>;rt=core.rd-lookup-ep;ct=40,</rd-lookup/res>;rt=core.rd-lookup-res;ct=40')),
+      new Set(
+        asLinks('</rd>;rt=core.rd;ct=40,</rd-lookup/ep>;rt=core.rd-lookup-ep;ct=40;obs,</rd-lookup/res>;rt=core.rd-lookup-res;ct=40;obs'),
+      ),
     )
   })
 
   it.each([
     ['core.rd', ['</rd>;ct=40;rt=core.rd']],
-    ['core.rd-lookup-res', ['</rd-lookup/res>;ct=40;rt=core.rd-lookup-res']],
-    ['core.rd-lookup-ep', ['</rd-lookup/ep>;ct=40;rt=core.rd-lookup-ep']],
-    ['core.rd-lookup*', ['</rd-lookup/res>;ct=40;rt=core.rd-lookup-res', '</rd-lookup/ep>;ct=40;rt=core.rd-lookup-ep']],
+    ['core.rd-lookup-res', ['</rd-lookup/res>;ct=40;obs;rt=core.rd-lookup-res']],
+    ['core.rd-lookup-ep', ['</rd-lookup/ep>;ct=40;obs;rt=core.rd-lookup-ep']],
+    ['core.rd-lookup*', ['</rd-lookup/res>;ct=40;obs;rt=core.rd-lookup-res', '</rd-lookup/ep>;ct=40;obs;rt=core.rd-lookup-ep']],
   ])('discovery by rt=%s finds just those', async (rt, links) => {
     const rd = new RdHarness()
     expect(asLinks((await rd.ask('GET', `/.well-known/core?rt=${rt}`)).text)).toEqual(links)

@@ -120,6 +120,64 @@ describe('system UDP channel', () => {
     expect(await arrived).toMatchObject({ multicast: true, destination: { address: '224.0.1.187' }, source: client.local })
   })
 
+  it.skipIf(process.platform !== 'linux')('joins and leaves on one interface at a time', async () => {
+    const server = await channelAt('0.0.0.0')
+    const client = await channelAt('127.0.0.1')
+    let heard = 0
+    server.subscribe((event) => {
+      if (event.kind === 'datagram' && event.datagram.multicast) heard++
+    })
+    const hears = async (): Promise<boolean> => {
+      heard = 0
+      await settle()
+      client.send(utf8('x'), { address: '224.0.1.187', port: server.local.port })
+      await settle()
+      expect(heard).toBeLessThanOrEqual(1)
+      return heard === 1
+    }
+    // Loopback is no external interface, so a join everywhere leaves it out.
+    server.joinGroup('224.0.1.187')
+    expect(await hears()).toBe(false)
+    server.joinGroup('224.0.1.187', '127.0.0.1')
+    server.joinGroup('224.0.1.187', '127.0.0.1')
+    expect(await hears()).toBe(true)
+    server.leaveGroup('224.0.1.187')
+    expect(await hears()).toBe(true)
+    server.leaveGroup('224.0.1.187', '127.0.0.1')
+    server.leaveGroup('224.0.1.187', '127.0.0.1')
+    expect(await hears()).toBe(false)
+    server.joinGroup('224.0.1.187', '127.0.0.1')
+    expect(await hears()).toBe(true)
+  })
+
+  it.skipIf(process.platform !== 'linux' || linkLocal === undefined)(
+    'hears a link-local group on the interface that it has joined on, and there alone',
+    async () => {
+      const zone = linkLocal!.name
+      const server = await channelAt('::')
+      const client = await channelAt(`${linkLocal!.address}%${zone}`)
+      let heard = 0
+      server.subscribe((event) => {
+        if (event.kind === 'datagram' && event.datagram.multicast) heard++
+      })
+      server.joinGroup('ff02::fd', 'lo')
+      await settle()
+      client.send(utf8('x'), { address: 'ff02::fd', port: server.local.port, zone })
+      await settle()
+      expect(heard).toBe(0)
+      server.joinGroup('ff02::fd', zone)
+      await settle()
+      client.send(utf8('x'), { address: 'ff02::fd', port: server.local.port, zone })
+      await settle()
+      expect(heard).toBe(1)
+      server.leaveGroup('ff02::fd', zone)
+      await settle()
+      client.send(utf8('x'), { address: 'ff02::fd', port: server.local.port, zone })
+      await settle()
+      expect(heard).toBe(1)
+    },
+  )
+
   it.skipIf(process.platform !== 'linux' || linkLocal === undefined)(
     'recognises link-local multicast, hears it once beside unicast, and not after leaving',
     async () => {

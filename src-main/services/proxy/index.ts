@@ -1,0 +1,11 @@
+// The face of proxy.
+export { groupRequestViaProxy, individualRequest, requestViaProxy, type ProxiedResponse, type ViaProxyOptions } from './client.ts'
+export * from './cri.ts'
+export { openHttpProxy, type HttpProxy, type HttpProxyOptions } from './http.ts'
+export * from './options.ts'
+export { DEFAULT_PROXY_POLICY, type ProxyClient, type ProxyPolicy, type ProxyRule } from './policy.ts'
+export { createProxy, GroupProxy, type ProxyOptions } from './proxy.ts'
+export { answeringThroughProxies } from './response-forwarding.ts'
+export type { ReverseRoute } from './reverse.ts'
+export type { NextHop, ProxyEgress } from './single.ts'
+export { formatCoapUri, parseCoapUri, type CoapTarget, type TargetReading } from './target.ts'
