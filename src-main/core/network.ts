@@ -1,6 +1,8 @@
 // The site's ways to the network: a channel each, with one CoAP endpoint on it, all serving the same resources.
 import { AppError } from '#main/base/index.ts'
 import type { Clock, DatagramChannel, Logger, Random, SocketAddress } from '#main/base/index.ts'
+import { createProxy } from '#main/services/proxy/index.ts'
+import type { ProxyRule } from '#main/services/proxy/index.ts'
 import { CoapEndpoint } from '#main/wire/coap/index.ts'
 import type { CoapClient, ResourceTree } from '#main/wire/coap/index.ts'
 import { openUdpChannel } from '#main/wire/ip/index.ts'
@@ -13,6 +15,8 @@ const ALL_COAP_NODES = { IPv6: ['ff02::fd', 'ff05::fd'], IPv4: ['224.0.1.187'] }
 const SYSTEM_CHANNEL = 'udp'
 
 export interface NetworkPorts {
+  /** Who may have requests forwarded, and where to; nobody unless told (draft-ietf-core-groupcomm-proxy-07 §4). */
+  readonly proxyRules: readonly ProxyRule[]
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -35,11 +39,19 @@ export interface SiteNetwork {
   close(): Promise<void>
 }
 
-export function createNetwork(tree: ResourceTree, { clock, random, logger }: NetworkPorts): SiteNetwork {
+export function createNetwork(tree: ResourceTree, { clock, random, logger, proxyRules }: NetworkPorts): SiteNetwork {
   const endpoints = new Map<string, { readonly endpoint: CoapEndpoint; readonly channel: DatagramChannel }>()
 
+  const proxy = createProxy({
+    // A site has one way to its devices; what listens beside it is this machine's own.
+    egress: (to) => endpoints.get(isLoopback(to.address) ? SYSTEM_CHANNEL : ([...endpoints.keys()][0] ?? SYSTEM_CHANNEL))?.endpoint,
+    clock,
+    random,
+    logger,
+    policy: { rules: proxyRules },
+  })
   const attach = (channel: DatagramChannel): void => {
-    endpoints.set(channel.id, { channel, endpoint: new CoapEndpoint({ channel, tree, clock, random, logger }) })
+    endpoints.set(channel.id, { channel, endpoint: new CoapEndpoint({ channel, tree, clock, random, logger, intermediary: proxy }) })
   }
   return {
     get listening() {

@@ -56,8 +56,15 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
   const ports = { clock, random, logger }
   const meta = file.meta()
   const tree = new ResourceTree()
-  const network = createNetwork(tree, ports)
-  const directory = createResourceDirectory({ store: createRegistrationStore(file.database), registry: tree, ...ports })
+  const network = createNetwork(tree, { ...ports, proxyRules: options.proxyRules ?? [] })
+  const directory = createResourceDirectory({
+    store: createRegistrationStore(file.database),
+    registry: tree,
+    simple: { clientOf: (channelId) => network.client(channelId) },
+    // Beyond this machine anybody may send: each source gets its share, and nobody another's registration.
+    ...(isReachable(options.network?.bindAddress ?? meta.network?.bindAddress) ? { policy: 'first-come' as const, sourceLimits: {} } : {}),
+    ...ports,
+  })
   const inventory = createInventory({ store: file.devices, contacts: network, profiles, ...ports })
   const groups = createGroups({
     store: file.groups,
@@ -220,4 +227,8 @@ function bumpAtRest<Row extends { readonly id: string; readonly state: string }>
       logger.error({ code: toAppError(thrown).code }, 'the revision could not be counted')
     }
   })
+}
+
+function isReachable(bindAddress: string | undefined): boolean {
+  return bindAddress !== undefined && !isLoopback(bindAddress)
 }

@@ -1,5 +1,6 @@
 // What the core asks of its host, and what it gives to it.
 import type { Clock, Logger, Random } from '#main/base/index.ts'
+import type { ProxyRule } from '#main/services/proxy/index.ts'
 import type { SessionRow } from '#contract/model.ts'
 
 /** What only the host can do. */
@@ -26,6 +27,8 @@ export interface CoreOptions {
   /** Folders with device profiles (YAML); later ones override earlier ones by profile id. */
   readonly profileDirectories: readonly string[]
   readonly services: HostServices
+  /** Who may have requests forwarded to the site's devices and groups; nobody by default. */
+  readonly proxyRules?: readonly ProxyRule[]
   /** Whether jobs that a crash or an end interrupted go on when the site is opened; yes by default. */
   readonly resumeJobs?: boolean
   /** Folder for exported files; beside the site file by default. */

@@ -100,8 +100,10 @@ function workHandlers(core: Core): Some<'apply' | 'jobs' | 'test'> {
   return {
     'apply.start': ({ lineIds }) => {
       const { groups, jobs, file } = core.site()
-      file.backup('apply')
-      return { jobId: jobs.start('apply', file.meta().name, groups.applyItems(lineIds)) }
+      const queued = jobs.queued('apply')
+      const items = groups.applyItems(lineIds, (id) => queued.has(id))
+      if (items.length > 0) file.backup('apply')
+      return { jobId: jobs.start('apply', file.meta().name, items) }
     },
     'jobs.pause': ({ jobId }) => core.site().jobs.pause(jobId),
     'jobs.resume': ({ jobId }) => core.site().jobs.resume(jobId),
@@ -115,10 +117,12 @@ function workHandlers(core: Core): Some<'apply' | 'jobs' | 'test'> {
 }
 
 function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
-  const locale = (): 'en' | 'de' => core.preferences.current().locale ?? DEFAULT_REPORT_LOCALE
+  const spoken = (wanted: 'en' | 'de' | undefined): 'en' | 'de' => wanted ?? core.preferences.current().locale ?? DEFAULT_REPORT_LOCALE
   return {
-    'handover.report': () => ({ html: core.site().exchange.report(locale()) }),
-    'handover.export': async ({ formats, redact }) => [...(await core.site().exchange.export(formats, { locale: locale(), redact }))],
+    'handover.report': ({ locale }) => ({ html: core.site().exchange.report(spoken(locale), { preview: true }) }),
+    'handover.export': async ({ formats, redact, locale }) => [
+      ...(await core.site().exchange.export(formats, { locale: spoken(locale), redact })),
+    ],
     'handover.reveal': async ({ handle }) => {
       const path = core.site().exchange.path(handle)
       if (path === undefined) throw new AppError('export.not-found', 'There is no such exported file')

@@ -11,6 +11,7 @@ import {
   importMapping,
   importPreview,
   jobItemRow,
+  locale,
   membershipChange,
   networkOptions,
   preferencesRow,
@@ -180,9 +181,10 @@ export const ops = {
   'test.seen': { in: z.object({ runId: id, deviceId: id, seen: z.boolean().nullable() }), out: done },
 
   // Hand over
-  'handover.report': { in: nothing, out: z.object({ html: z.string() }) },
+  /** Without a language: the preference's, else English. */
+  'handover.report': { in: z.object({ locale: locale.optional() }), out: z.object({ html: z.string() }) },
   'handover.export': {
-    in: z.object({ formats: z.array(exportFormat).min(1), redact: z.boolean().default(true) }),
+    in: z.object({ formats: z.array(exportFormat).min(1), redact: z.boolean().default(true), locale: locale.optional() }),
     out: z.array(exportRow),
   },
   /** Shows an exported file to the person in the way of the host; `url` is set where it can be downloaded. */

@@ -9,7 +9,10 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   coap: async () => (await import('./coap.ts')).benchCoap(),
   devices: async () => (await import('./devices.ts')).benchDevices(),
   import: async () => (await import('./import.ts')).benchImport(),
-  rd: async () => (await import('./rd.ts')).benchDirectory(),
+  rd: async () => [
+    ...(await (await import('./rd.ts')).benchDirectory()),
+    ...(await (await import('./rd-durable.ts')).benchDurableDirectory()),
+  ],
   window: async () => (await import('./window.ts')).benchWindow(),
 }
 

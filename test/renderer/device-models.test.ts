@@ -1,8 +1,10 @@
 // What the frame and the first two views conclude from rows.
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { ImportPreview, JobRow, MembershipRow, ProblemRow, RoomRow } from '#contract/model.ts'
-import { finishedItems, newestJob } from '../../src-renderer/components/frame/job-facts.ts'
+import type { DeviceEvent, ImportPreview, JobRow, MembershipRow, ProblemRow, RoomRow } from '#contract/model.ts'
+import { finishedItems, itemStateIn, newestJob } from '../../src-renderer/components/frame/job-facts.ts'
 import { placeOfProblem, shownProblems } from '../../src-renderer/components/frame/problem-facts.ts'
+import { stepCommands } from '../../src-renderer/components/frame/step-commands.ts'
 import { searchPalette } from '../../src-renderer/components/palette/palette-search.ts'
 import { roomAndBelow, roomsInOrder } from '../../src-renderer/lib/rooms.ts'
 import { defaultColumns, readColumnSettings, saveSet, toggleColumn } from '../../src-renderer/views/devices/column-sets.ts'
@@ -14,6 +16,7 @@ import {
   withEdit,
   withMapping,
 } from '../../src-renderer/views/devices/import/import-model.ts'
+import { eventCount } from '../../src-renderer/views/devices/history-words.ts'
 import { memberCounts, membershipChanges, tickOf } from '../../src-renderer/views/devices/membership-ticks.ts'
 
 const room = (id: string, parentId: string | null, name = id, position = 0): RoomRow => ({ id, parentId, kind: 'room', name, position })
@@ -155,6 +158,7 @@ describe('jobs', () => {
     finishedAt,
     remainingMs: null,
     retryOf: null,
+    failure: null,
   })
 
   it('show the one that is not finished before a newer finished one', () => {
@@ -164,6 +168,16 @@ describe('jobs', () => {
 
   it('count everything that will not run any more as finished', () => {
     expect(finishedItems(job('a', 0, null))).toBe(5)
+  })
+
+  it('do not count as finished what a cancelled job left out', () => {
+    expect(finishedItems({ ...job('a', 0, 1), state: 'cancelled' })).toBe(4)
+  })
+
+  it('have no item at work while they are paused', () => {
+    expect(itemStateIn({ state: 'paused' }, 'running')).toBe('pending')
+    expect(itemStateIn({ state: 'paused' }, 'failed')).toBe('failed')
+    expect(itemStateIn({ state: 'running' }, 'running')).toBe('running')
   })
 })
 
@@ -202,5 +216,42 @@ describe('the palette', () => {
     expect(searchPalette(entries, 'go', 9).map((each) => each.label)).toEqual(['Go to Devices', 'Gone', 'Blind 2.1'])
     expect(searchPalette(entries, 'dev go', 9).map((each) => each.label)).toEqual(['Go to Devices'])
     expect(searchPalette(entries, '', 2)).toHaveLength(2)
+  })
+
+  it.each([
+    ['en', ['import', 'discover', 'groups from rooms', 'apply', 'check', 'write files']],
+    ['de', ['einlesen', 'suchen', 'gruppen aus räumen', 'übertragen', 'prüfen', 'schreiben']],
+  ] as const)('finds what the steps can do in every view (%s)', (language, wanted) => {
+    const words = (key: string): string => {
+      const [file = '', ...path] = key.split('.')
+      let value: unknown = JSON.parse(readFileSync(new URL(`../../src-renderer/locales/${language}/${file}.json`, import.meta.url), 'utf8'))
+      for (const part of path) value = Reflect.get(value as object, part)
+      return value as string
+    }
+    const entries = stepCommands.map((command) => entry(words(command.label), words(`common.step.${command.step}`)))
+    for (const text of wanted) expect([text, searchPalette(entries, text, 9).length > 0]).toEqual([text, true])
+  })
+
+  it('leads to the step, which opens the thing', () => {
+    expect(stepCommands.map((command) => command.to)).toContainEqual({ path: '/devices', query: { open: 'import' } })
+    expect(stepCommands.map((command) => command.to)).toContainEqual({ path: '/apply', query: {} })
+    for (const { step, to } of stepCommands) expect(to.path).toBe(`/${step}`)
+  })
+})
+
+describe('the history of a device', () => {
+  const event = (name: string, params: DeviceEvent['params']): DeviceEvent => ({
+    at: 0,
+    source: 'apply',
+    event: name,
+    params,
+    failure: null,
+  })
+
+  it('has singular and plural where it counts', () => {
+    expect(eventCount(event('configured', { groups: 1 }))).toBe(1)
+    expect(eventCount(event('faulty', { failures: 3 }))).toBe(3)
+    expect(eventCount(event('verify-differs', { groups: '2.01-light, 2.02-light' }))).toBeNull()
+    expect(eventCount(event('constructor', { groups: 1 }))).toBeNull()
   })
 })

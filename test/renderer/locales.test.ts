@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { baseCompile } from '@intlify/message-compiler'
 import { describe, expect, it } from 'vitest'
 import { failureCodes } from '#contract/failures.ts'
-import { failureKey } from '../../src-renderer/lib/failures.ts'
+import { failureFact, failureFacts, failureKey } from '../../src-renderer/lib/failures.ts'
 
 const root = new URL('../../src-renderer/locales/', import.meta.url)
 
@@ -67,6 +67,29 @@ describe('the help for failures', () => {
       return !messages.has(`${base}.title`) || !messages.has(`${base}.cause`) || !messages.has(`${base}.try.0`)
     })
     expect(missing).toEqual([])
+  })
+
+  it.each([
+    ['en', en],
+    ['de', de],
+  ] as const)('has words in %s for every fact of the details, with the details that it is given', (_language, messages) => {
+    const facts = Object.entries(failureFacts).flatMap(([code, { known }]) =>
+      Object.entries(known).map(([name, needs]) => [`failures.${failureKey(code)}.fact.${name}`, [...needs].sort()] as const),
+    )
+    expect(facts.length).toBeGreaterThan(0)
+    for (const [key, needs] of facts) expect([key, placeholders(messages.get(key) ?? '')]).toEqual([key, needs])
+    const texts = [...messages.keys()].filter((key) => /^failures\.\w+(-\w+)*\.fact\./.test(key))
+    expect(texts.sort()).toEqual(facts.map(([key]) => key).sort())
+  })
+
+  it('tells what the details say only where it knows the words and has what they need', () => {
+    const fail = (code: string, details: Record<string, unknown>) => failureFact({ code, message: 'x', retryable: false, details })
+    expect(fail('import.unreadable', { reason: 'encoding', line: 2, limit: 9 })).toEqual({ name: 'fact.encoding', params: { line: 2 } })
+    expect(fail('network.down', { reason: 'no-multicast' })).toEqual({ name: 'fact.no-multicast', params: {} })
+    expect(fail('import.unreadable', { reason: 'encoding' })).toBeNull()
+    expect(fail('import.unreadable', { reason: 'constructor', line: 2 })).toBeNull()
+    expect(fail('constructor', { reason: 'encoding' })).toBeNull()
+    expect(fail('coap.timeout', {})).toBeNull()
   })
 
   it('holds no text for a code that does not exist', () => {

@@ -209,6 +209,7 @@ describe('groups', () => {
       spreadMs: null,
       medianMs: null,
       members: [],
+      strangers: 0,
       failure: null,
     }
     groups.saveTestRun(run)

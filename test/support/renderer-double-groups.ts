@@ -260,6 +260,7 @@ function startApply(lineIds: readonly string[], retryOf: string | null): string 
     finishedAt,
     remainingMs: states.filter((state) => state === 'pending').length * speedMs,
     retryOf,
+    failure: null,
   })
   const item = (index: number): FeedRow<'jobItems'> => ({
     key: `${id} ${index}`,
@@ -337,6 +338,7 @@ function startTest(groupId: string, action: string, repeats: number, at = Date.n
         spreadMs: times.length > 1 ? (times.at(-1) ?? 0) - (times[0] ?? 0) : null,
         medianMs: times[Math.floor(times.length / 2)] ?? null,
         members: [...members],
+        strangers: 0,
         failure: null,
       },
     ])

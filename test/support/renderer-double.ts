@@ -81,6 +81,7 @@ export function createRendererDouble(options: DoubleOptions): Bridge {
       finishedAt: null,
       remainingMs: null,
       retryOf: null,
+      failure: null,
     }
     change('jobs', [job])
     for (const [index, deviceId] of ids.entries()) {

@@ -166,6 +166,7 @@ export function makeRows(count: number): Rows {
       finishedAt: null,
       remainingMs: 41_000,
       retryOf: null,
+      failure: null,
     })
     for (let index = 0; index < 60; index += 1) {
       const failed = index === 12 || index === 40

@@ -22,6 +22,7 @@ export interface CommonOptions {
   readonly format?: readonly string[]
   readonly out?: string
   readonly limit?: number
+  readonly proxyFor?: readonly string[]
   readonly devices?: number
 }
 

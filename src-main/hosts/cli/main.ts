@@ -142,6 +142,7 @@ program
   .command('serve')
   .description('run a site without a window until interrupted; prints one JSON line when it is ready')
   .option('--demo <devices>', 'create the site as a demo site where there is no such file', wholeNumber)
+  .option('--proxy-for <addresses>', 'forward requests of these clients to the site’s devices and groups (groupcomm-proxy)', words)
   .option('--loss <percent>', 'loss of the simulated radio', percent, 1)
   .option('--seed <number>', 'the demo site that grows from this seed', wholeNumber, 1)
   .action(runs(serve))

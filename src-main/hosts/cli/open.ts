@@ -16,6 +16,8 @@ export interface OpenOptions {
   /** Folder for exports; beside the site file by default. */
   readonly exports?: string | undefined
   readonly verbose?: boolean | undefined
+  /** Addresses of clients that may have requests forwarded to devices and groups. */
+  readonly proxyFor?: readonly string[] | undefined
   /** Whether interrupted jobs go on: commands that only look must not write to devices. */
   readonly resumeJobs?: boolean
 }
@@ -51,6 +53,9 @@ export function openProgram(options: OpenOptions): Opened {
     },
     ...(options.exports === undefined ? {} : { exportsDirectory: resolve(options.exports) }),
     resumeJobs: options.resumeJobs ?? false,
+    ...(options.proxyFor === undefined
+      ? {}
+      : { proxyRules: [{ clients: options.proxyFor.map((address) => ({ address })), servers: 'any' as const, groups: 'any' as const }] }),
     services: {
       chooseSiteFile: () => Promise.resolve(undefined),
       reveal: () => Promise.resolve({ url: null }),

@@ -22,7 +22,8 @@ thead { display: table-header-group; }
 tr { break-inside: avoid; }
 th, td { text-align: left; vertical-align: top; padding: 1.2mm 2mm; border-bottom: 0.5pt solid #c9ced6; overflow-wrap: anywhere; }
 thead th { overflow-wrap: normal; font-size: 8pt; color: #5b626b; font-weight: 600; border-bottom: 1pt solid #5b626b; }
-tbody th { font-weight: 600; }
+tbody th { font-weight: 600; min-width: 30mm; }
+.more { margin: 2mm 0 0; color: #5b626b; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .code { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; font-size: 8pt; }
 .small { font-size: 8pt; color: #5b626b; margin: 1mm 0 0; }

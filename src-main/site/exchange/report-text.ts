@@ -48,6 +48,8 @@ export interface ReportText {
   readonly signedInstaller: string
   readonly signedOwner: string
   readonly placeAndDate: string
+  readonly andMore: (count: string) => string
+  readonly moreInFile: (count: string) => string
   readonly states: Readonly<Record<DeviceState, string>>
   readonly types: Readonly<Record<DeviceType, string>>
   readonly outcomes: Readonly<Record<Outcome, string>>
@@ -109,6 +111,8 @@ const en: ReportText = {
   signedInstaller: 'For the installer',
   signedOwner: 'For the owner',
   placeAndDate: 'Place, date, name, signature',
+  andMore: (count) => `… and ${count} more`,
+  moreInFile: (count) => `… and ${count} more in the exported report`,
   states: {
     planned: 'planned',
     expected: 'expected',
@@ -196,6 +200,8 @@ const de: ReportText = {
   signedInstaller: 'Für den Errichter',
   signedOwner: 'Für den Betreiber',
   placeAndDate: 'Ort, Datum, Name, Unterschrift',
+  andMore: (count) => `… und ${count} weitere`,
+  moreInFile: (count) => `… und ${count} weitere im exportierten Protokoll`,
   states: {
     planned: 'geplant',
     expected: 'erwartet',

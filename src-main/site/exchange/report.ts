@@ -16,7 +16,14 @@ export interface ReportOptions {
   readonly sha256: string
   /** IANA time zone of the times; the machine's own by default. */
   readonly timeZone?: string | undefined
+  /** For the screen: long lists end after so many rows, with a note. Files are complete. */
+  readonly preview?: boolean | undefined
 }
+
+/** Rows of each long list in a preview. */
+export const PREVIEW_ROWS = 200
+/** Names listed of one kind of open issue; each has its row in the tables below. */
+const LISTED_PER_ISSUE = 100
 
 interface Context {
   readonly document: SiteDocument
@@ -24,6 +31,8 @@ interface Context {
   readonly time: (iso: string | number | null) => string
   readonly number: (value: number) => string
   readonly deviceName: (id: string) => string
+  /** Rows of a long list. */
+  readonly rowLimit: number
 }
 
 export function renderReport(document: SiteDocument, options: ReportOptions): string {
@@ -41,6 +50,7 @@ export function renderReport(document: SiteDocument, options: ReportOptions): st
     time: (at) => (at === null ? '' : timeFormat.format(typeof at === 'string' ? Date.parse(at) : at)),
     number: (value) => numberFormat.format(value),
     deviceName: (id) => names.get(id) ?? id,
+    rowLimit: options.preview === true ? PREVIEW_ROWS : Infinity,
   }
   const page = html`<!doctype html>
     <html lang="${options.locale}">
@@ -123,7 +133,7 @@ function summary({ document, text, number }: Context): Html {
   </section>`
 }
 
-function issueList({ document, text }: Context): Html {
+function issueList({ document, text, number }: Context): Html {
   const issues = openIssues(document, text)
   if (issues.length === 0)
     return html`<section>
@@ -134,8 +144,8 @@ function issueList({ document, text }: Context): Html {
     ({ title, subjects }) =>
       html`<tr>
         <th scope="row">${title}</th>
-        <td class="number">${subjects.length}</td>
-        <td>${subjects.join(', ')}</td>
+        <td class="number">${number(subjects.length)}</td>
+        <td>${joined(subjects, ', ', LISTED_PER_ISSUE, (more) => text.andMore(number(more)))}</td>
       </tr> `,
   )
   return html`<section>
@@ -148,16 +158,27 @@ function issueList({ document, text }: Context): Html {
   </section>`
 }
 
-function groupTable({ document, text, deviceName, number }: Context): Html {
+/** The first of the texts, and how many there are besides. */
+function joined(texts: readonly string[], separator: string, limit: number, rest: (count: number) => string): string {
+  return texts.length <= limit ? texts.join(separator) : `${texts.slice(0, limit).join(separator)} ${rest(texts.length - limit)}`
+}
+
+function moreNote(count: number, { text, number, rowLimit }: Context): readonly Html[] {
+  return count <= rowLimit ? [] : [html`<p class="more">${text.moreInFile(number(count - rowLimit))}</p>`]
+}
+
+function groupTable(context: Context): Html {
+  const { document, text, deviceName, number, rowLimit } = context
   const rooms = new Map(document.rooms.map((room) => [room.id, room.name]))
   const coapGroups = new Map(document.coapGroups.map((group) => [group.id, group]))
   const members = Map.groupBy(
     document.memberships.filter((cell) => cell.desired),
     (cell) => cell.groupId,
   )
-  const rows = document.applicationGroups
-    .filter((group) => !group.retired)
+  const groups = document.applicationGroups.filter((group) => !group.retired)
+  const rows = groups
     .toSorted(byName)
+    .slice(0, rowLimit)
     .map((group) => {
       const coap = coapGroups.get(group.coapGroupId)
       const cells = members.get(group.id) ?? []
@@ -170,7 +191,7 @@ function groupTable({ document, text, deviceName, number }: Context): Html {
         <td>${group.roomId === null ? '' : (rooms.get(group.roomId) ?? '')}</td>
         <td class="code">${coap === undefined ? '' : `${coap.address} ${coap.port}`}</td>
         <td class="number">${number(confirmed)} / ${number(cells.length)}</td>
-        <td>${list.sort(compare).join(', ')}</td>
+        <td>${joined(list.sort(compare), ', ', rowLimit, (more) => text.moreInFile(number(more)))}</td>
       </tr> `
     })
   return html`<section>
@@ -189,21 +210,25 @@ function groupTable({ document, text, deviceName, number }: Context): Html {
         ${rows}
       </tbody>
     </table>
+    ${moreNote(groups.length, context)}
   </section>`
 }
 
-function testTable({ document, text, time, number, deviceName }: Context): Html {
+function testTable(context: Context): Html {
+  const { document, text, time, number, deviceName, rowLimit } = context
   if (document.testRuns.length === 0)
     return html`<section>
       <h2>${text.tests}</h2>
       <p>${text.noTests}</p>
     </section>`
   const ms = (value: number | null): string => (value === null ? '–' : `${number(value)} ms`)
-  const rows = document.testRuns.map((run) => {
+  // In the order of time: a preview has the newest.
+  const rows = document.testRuns.slice(-rowLimit).map((run) => {
     const heard = run.members.filter((member) => member.verdict === 'heard').length
     const others = run.members.filter((member) => member.verdict !== 'heard' || member.seen !== null)
     const results = others.map((member) => `${deviceName(member.deviceId)}: ${memberResult(member, text)}`)
-    const outcome = run.failure === null ? results.join('; ') : `${text.outcomes.failed}: ${run.failure.code}`
+    const listed = joined(results, '; ', rowLimit, (more) => text.moreInFile(number(more)))
+    const outcome = run.failure === null ? listed : `${text.outcomes.failed}: ${run.failure.code}`
     return html`<tr>
       <th scope="row">${run.groupName}</th>
       <td>${run.action}</td>
@@ -229,6 +254,7 @@ function testTable({ document, text, time, number, deviceName }: Context): Html 
         ${rows}
       </tbody>
     </table>
+    ${moreNote(document.testRuns.length, context)}
   </section>`
 }
 
@@ -237,11 +263,18 @@ function memberResult(member: Pick<TestMember, 'verdict' | 'code' | 'seen'>, tex
   return member.seen === true ? `${verdict}, ${text.seenBy}` : verdict
 }
 
-function deviceTables({ document, text }: Context): Html {
+function deviceTables(context: Context): Html {
+  const { document, text, rowLimit } = context
   const rooms = new Map(document.rooms.map((room) => [room.id, room]))
+  let left = rowLimit
   const byRoom = [...Map.groupBy(document.devices, (device) => device.roomId)]
     .map(([roomId, devices]) => ({ name: pathOf(roomId, rooms), devices }))
     .sort((a, b) => compare(a.name, b.name))
+    .flatMap(({ name, devices }) => {
+      const shown = left > 0 ? devices.toSorted(byName).slice(0, left) : []
+      left -= shown.length
+      return shown.length === 0 ? [] : [{ name, devices: shown }]
+    })
   const columns = [text.name, text.type, text.serial, 'EUI-64', text.model, text.state]
   const tables = byRoom.map(
     ({ name, devices }) =>
@@ -253,7 +286,7 @@ function deviceTables({ document, text }: Context): Html {
             </tr>
           </thead>
           <tbody>
-            ${devices.toSorted(byName).map(
+            ${devices.map(
               (device) =>
                 html`<tr>
                   <th scope="row">${device.name}</th>
@@ -269,7 +302,7 @@ function deviceTables({ document, text }: Context): Html {
   )
   return html`<section>
     <h2>${text.devices}</h2>
-    ${tables}
+    ${tables} ${moreNote(document.devices.length, context)}
   </section>`
 }
 

@@ -28,8 +28,8 @@ export interface ExchangeOptions {
 export interface Exchange {
   /** The newest files. */
   readonly feed: KeyedFeed<ExportRow>
-  /** The report as HTML, without writing it. */
-  report(locale: ReportLocale): string
+  /** The report as HTML, without writing it. A preview has the long lists cut, for a window that must stay quick. */
+  report(locale: ReportLocale, options?: { readonly preview?: boolean }): string
   /** Values that look like secrets are left out unless `redact` is false. Throws `export.failed` (with what was written before it kept), `export.pdf-unavailable`. */
   export(
     formats: readonly ExportFormat[],
@@ -56,9 +56,9 @@ export function createExchange(options: ExchangeOptions): Exchange {
     return { locale, at: clock.now(), tool: options.tool, revision, timeZone: options.timeZone }
   }
 
-  function report(locale: ReportLocale): string {
+  function report(locale: ReportLocale, { preview = false }: { readonly preview?: boolean } = {}): string {
     const { document, revision } = options.model()
-    const [file] = exportSite(redactDocument(document), 'report-html', reportOptions(locale, revision))
+    const [file] = exportSite(redactDocument(document), 'report-html', { ...reportOptions(locale, revision), preview })
     return file === undefined ? '' : (utf8ToText(file.bytes) ?? '')
   }
 

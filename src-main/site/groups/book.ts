@@ -5,6 +5,7 @@ import type { DeviceDirectory, GroupTarget } from '#main/site/devices/index.ts'
 import type { ApplicationGroupRow, CoapGroupRow, MembershipRow, PlanLine } from '#contract/model.ts'
 import { canonicalAddress, scopeOf } from './address.ts'
 import { isOwnAddress, type AllocationPolicy } from './allocation.ts'
+import { GroupCatalogue } from './catalogue.ts'
 import { applicationGroupUri, coapGroupUri } from './names.ts'
 import { isDoubtful, membershipKey, membershipRowOf, planLineOf, targetOf, type PlannedDevice } from './plan.ts'
 import type { ApplicationGroupRecord, CoapGroupRecord, GroupStore, MembershipRecord } from './types.ts'
@@ -33,8 +34,7 @@ export class GroupBook {
   readonly coapFeed = new KeyedFeed<CoapGroupRow>((row) => row.id)
   readonly membershipFeed = new KeyedFeed<MembershipRow>((row) => row.key)
   readonly planFeed = new KeyedFeed<PlanLine>((line) => line.id)
-  readonly coap = new Map<CoapGroupId, CoapGroupRecord>()
-  readonly groups = new Map<GroupId, ApplicationGroupRecord>()
+  readonly #catalogue = new GroupCatalogue()
   readonly #store: GroupStore
   readonly #devices: DeviceDirectory
   readonly #byDevice = new Map<DeviceId, Map<GroupId, MembershipRecord>>()
@@ -51,7 +51,7 @@ export class GroupBook {
     this.#store = store
     this.#devices = devices
     for (const group of store.coapGroups()) this.#putCoap(group)
-    for (const group of store.applicationGroups()) this.groups.set(group.id, group)
+    for (const group of store.applicationGroups()) this.#catalogue.putGroup(group)
     // A write that was under way when the program ended may have reached the device or not.
     const interrupted = store.memberships().filter((cell) => cell.outcome === 'sent')
     if (interrupted.length > 0) store.saveMemberships(interrupted.map((cell) => ({ ...cell, outcome: 'unknown' as const })))
@@ -61,6 +61,14 @@ export class GroupBook {
     this.#refreshGroups(this.groups.keys())
     this.#refreshCoap(this.coap.keys())
     this.#refreshCounts(new Set(cells.map((cell) => cell.deviceId)))
+  }
+
+  get coap(): ReadonlyMap<CoapGroupId, CoapGroupRecord> {
+    return this.#catalogue.coap
+  }
+
+  get groups(): ReadonlyMap<GroupId, ApplicationGroupRecord> {
+    return this.#catalogue.groups
   }
 
   cell(deviceId: DeviceId, groupId: GroupId): MembershipRecord | undefined {
@@ -104,18 +112,20 @@ export class GroupBook {
   }
 
   groupNamed(name: string): ApplicationGroupRecord | undefined {
-    for (const group of this.groups.values()) if (group.name === name) return group
-    return undefined
+    return this.#catalogue.groupNamed(name)
   }
 
   coapGroupNamed(name: string): CoapGroupRecord | undefined {
-    for (const group of this.coap.values()) if (group.name === name) return group
-    return undefined
+    return this.#catalogue.coapGroupNamed(name)
+  }
+
+  coapGroupsAt(address: string, port: number): readonly CoapGroupRecord[] {
+    return this.#catalogue.coapGroupsAt(address, port)
   }
 
   /** Application groups served by a CoAP group, retired ones too. */
   groupsOn(coapGroupId: CoapGroupId): readonly ApplicationGroupRecord[] {
-    return [...this.groups.values()].filter((group) => group.coapGroupId === coapGroupId)
+    return this.#catalogue.groupsOn(coapGroupId)
   }
 
   /** Makes the edit durable, then visible. Retired groups that nobody holds any more go with it. */
@@ -160,7 +170,7 @@ export class GroupBook {
       coap.add(this.groups.get(group.id)?.coapGroupId ?? group.coapGroupId)
     }
     for (const group of edit.coap) this.#putCoap(group)
-    for (const group of edit.groups) this.groups.set(group.id, group)
+    for (const group of edit.groups) this.#catalogue.putGroup(group)
     for (const group of edit.coap) for (const served of this.groupsOn(group.id)) groups.add(served.id)
     // Whatever a group's target depends on has changed: all of its cells are looked at, and no others.
     const cells: CellRef[] = [...groups].flatMap((id) => this.cellsOfGroup(id))
@@ -170,7 +180,7 @@ export class GroupBook {
     for (const cell of [...edit.cells, ...edit.removedCells]) groups.add(cell.groupId)
     for (const id of edit.removedGroups) {
       coap.add(this.groups.get(id)?.coapGroupId ?? '')
-      this.groups.delete(id)
+      this.#catalogue.dropGroup(id)
     }
     for (const id of edit.removedCoap) this.#dropCoap(id)
     return { cells, groups, coap, devices: new Set([...edit.cells, ...edit.removedCells].map((cell) => cell.deviceId)) }
@@ -213,15 +223,13 @@ export class GroupBook {
 
   #putCoap(group: CoapGroupRecord): void {
     this.#dropCoap(group.id)
-    this.coap.set(group.id, group)
+    this.#catalogue.putCoap(group)
     this.#useAddress(group.address, 1)
   }
 
   #dropCoap(id: CoapGroupId): void {
-    const old = this.coap.get(id)
-    if (old === undefined) return
-    this.coap.delete(id)
-    this.#useAddress(old.address, -1)
+    const old = this.#catalogue.dropCoap(id)
+    if (old !== undefined) this.#useAddress(old.address, -1)
   }
 
   #putCell(cell: MembershipRecord): void {

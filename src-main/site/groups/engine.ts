@@ -18,13 +18,13 @@ import { readGroupAddress } from './address.ts'
 import { allocateAddress, type AllocationPolicy } from './allocation.ts'
 import { createApplyRunner } from './apply.ts'
 import { GroupBook, type Edit } from './book.ts'
+import { Draft, nameTaken, type NewApplicationGroup } from './draft.ts'
 import { trackFaults } from './faults.ts'
 import { planRoomGroups } from './from-rooms.ts'
 import { createKeyedLock } from './keyed-lock.ts'
-import { checkGroupName, checkGroupPort } from './names.ts'
+import { checkGroupName, checkGroupPort, DEFAULT_PORT } from './names.ts'
 import { orderedLines } from './order.ts'
-import { membershipKey, withWish } from './plan.ts'
-import type { ApplicationGroupRecord, CoapGroupRecord, GroupStore, MembershipRecord } from './types.ts'
+import type { ApplicationGroupRecord, GroupStore } from './types.ts'
 import { createIdentifyRunner, createVerifyRunner } from './verify.ts'
 
 export interface GroupOptions {
@@ -36,15 +36,6 @@ export interface GroupOptions {
   readonly allocation: AllocationPolicy
   /** Told after each edit of the project, not after facts from the network. */
   readonly onProjectChange?: () => void
-}
-
-export interface NewApplicationGroup {
-  readonly name: string
-  /** Absent: a new CoAP group of the same name with an allocated address. */
-  readonly coapGroupId?: CoapGroupId | undefined
-  readonly roomId?: string | null
-  readonly comment?: string
-  readonly members?: readonly DeviceId[]
 }
 
 export interface JobItem {
@@ -75,8 +66,11 @@ export interface GroupEngine {
   }
   /** The requests behind plan lines as text; unknown and unsupported lines have none. */
   requests(lineIds: readonly string[]): ReadonlyArray<{ lineId: string; requests: string[] }>
-  /** Items of an apply job: the given lines or all that can be run, devices in turn, removals first. */
-  applyItems(lineIds?: readonly string[]): readonly JobItem[]
+  /**
+   * Items of an apply job: the given lines or all that can be run, devices in turn, removals first. Lines that `isQueued` finds in an
+   * unfinished job are left to it.
+   */
+  applyItems(lineIds?: readonly string[], isQueued?: (subject: string) => boolean): readonly JobItem[]
   /** Items of a verify job: every device that is in one of the groups or may still be. */
   verifyItems(groupIds: readonly GroupId[]): readonly JobItem[]
   identifyItems(ids: readonly DeviceId[]): readonly JobItem[]
@@ -97,8 +91,6 @@ export interface CoapPatch {
   readonly address?: string | undefined
   readonly port?: number | undefined
 }
-
-const DEFAULT_PORT = 5683
 
 export function createGroups(options: GroupOptions): GroupEngine {
   const { store, devices, clock, random, allocation } = options
@@ -124,90 +116,42 @@ export function createGroups(options: GroupOptions): GroupEngine {
     options.onProjectChange?.()
   }
 
+  /** What is done to the draft becomes durable as a whole, or not at all. */
+  function draft<Result>(work: (draft: Draft) => Result): Result {
+    const made = new Draft({ book, devices, clock, random, allocation })
+    const result = work(made)
+    const change = made.edit()
+    if (change !== undefined) edit(change)
+    return result
+  }
+
   function allocated(): string {
     return allocateAddress(allocation, random, (address) => book.isAddressInUse(address))
   }
 
   function requireFreeCoapName(name: string, self?: CoapGroupId): void {
     const other = book.coapGroupNamed(name)
-    if (other !== undefined && other.id !== self) throw taken('name', name)
+    if (other !== undefined && other.id !== self) throw nameTaken(name)
   }
 
   function requireFreeAddress(address: string, port: number, self?: CoapGroupId): void {
-    for (const group of book.coap.values()) {
-      if (group.id === self || group.address !== address || group.port !== port) continue
+    for (const group of book.coapGroupsAt(address, port)) {
+      if (group.id === self) continue
       throw new AppError('group.address-taken', `${address} port ${port} is that of ${group.name}`, {
         details: { address, port, group: group.name },
       })
     }
   }
 
-  function newCoap(name: string): CoapGroupRecord {
-    let free = name
-    for (let suffix = 2; book.coapGroupNamed(free) !== undefined; suffix++) free = `${name}-${suffix}`
-    return { id: newId('coap', random), name: checkGroupName(free), address: allocated(), port: DEFAULT_PORT, allocated: true }
-  }
-
-  function newCell(deviceId: DeviceId, groupId: GroupId): MembershipRecord {
-    if (devices.get(deviceId) === undefined) throw new AppError('device.not-found', `No device ${deviceId}`, { details: { id: deviceId } })
-    return { deviceId, groupId, desired: true, outcome: 'planned', at: clock.now(), source: 'operator', failure: null, applied: null }
-  }
-
-  /** The cells to save and to drop so that the memberships become as wished. */
-  function wishes(changes: readonly MembershipChange[]): Required<Pick<Edit, 'cells' | 'removedCells'>> {
-    const after = new Map<string, { ref: MembershipChange; cell: MembershipRecord | undefined }>()
-    for (const change of changes) {
-      const key = membershipKey(change)
-      const known = after.get(key)
-      const before = known === undefined ? book.cell(change.deviceId, change.groupId) : known.cell
-      let cell: MembershipRecord | undefined
-      if (before !== undefined) cell = withWish(before, change.desired, clock.now())
-      else if (change.desired) cell = newCell(change.deviceId, change.groupId)
-      after.set(key, { ref: change, cell })
-    }
-    const cells: MembershipRecord[] = []
-    const removedCells: MembershipRecord[] = []
-    for (const { ref, cell } of after.values()) {
-      const before = book.cell(ref.deviceId, ref.groupId)
-      if (cell === undefined && before !== undefined) removedCells.push(before)
-      if (cell !== undefined && cell !== before) cells.push(cell)
-    }
-    return { cells, removedCells }
-  }
-
   function createApplication(group: NewApplicationGroup): GroupId {
-    const name = checkGroupName(group.name)
-    const namesake = book.groupNamed(name)
-    if (namesake !== undefined && !namesake.retired) throw taken('name', name)
-    const coap = group.coapGroupId === undefined ? reusableCoap(namesake) : book.coapGroup(group.coapGroupId)
-    const served = coap ?? newCoap(name)
-    // A retired group of the name comes back to life: devices tell groups apart by name only.
-    const id = namesake?.id ?? newId('group', random)
-    const record: ApplicationGroupRecord = {
-      id,
-      name,
-      coapGroupId: served.id,
-      roomId: group.roomId ?? null,
-      comment: group.comment ?? '',
-      retired: false,
-    }
-    const members = wishes((group.members ?? []).map((deviceId) => ({ deviceId, groupId: id, desired: true })))
-    const left = reusableCoap(namesake)
-    const removedCoap = left === undefined || left.id === served.id ? [] : [left.id]
-    edit({ coap: coap === undefined ? [served] : [], removedCoap, groups: [record], ...members })
-    return id
-  }
-
-  function reusableCoap(namesake: ApplicationGroupRecord | undefined): CoapGroupRecord | undefined {
-    const own = namesake === undefined ? undefined : book.coap.get(namesake.coapGroupId)
-    return own !== undefined && namesake !== undefined && book.isOwn(own, namesake) ? own : undefined
+    return draft((made) => made.create(group))
   }
 
   function updateApplication(id: GroupId, patch: GroupPatch): void {
     const before = book.group(id)
     const name = patch.name === undefined ? before.name : checkGroupName(patch.name)
     const namesake = book.groupNamed(name)
-    if (namesake !== undefined && namesake.id !== id) throw taken('name', name, namesake.retired)
+    if (namesake !== undefined && namesake.id !== id) throw nameTaken(name, namesake.retired)
     const oldCoap = book.coapGroup(before.coapGroupId)
     const newCoapId = patch.coapGroupId === undefined ? oldCoap.id : book.coapGroup(patch.coapGroupId).id
     const own = book.isOwn(oldCoap, before)
@@ -227,9 +171,10 @@ export function createGroups(options: GroupOptions): GroupEngine {
   }
 
   function removeApplication(id: GroupId): void {
-    const group = book.group(id)
-    const members = wishes(book.cellsOfGroup(id).map(({ deviceId }) => ({ deviceId, groupId: id, desired: false })))
-    edit({ groups: [{ ...group, retired: true }], ...members })
+    draft((made) => {
+      made.put({ ...book.group(id), retired: true })
+      made.wish(book.cellsOfGroup(id).map(({ deviceId }) => ({ deviceId, groupId: id, desired: false })))
+    })
   }
 
   function createCoap(group: { readonly name: string; readonly address?: string | undefined; readonly port?: number }): CoapGroupId {
@@ -266,38 +211,31 @@ export function createGroups(options: GroupOptions): GroupEngine {
 
   function setMemberships(changes: readonly MembershipChange[]): void {
     for (const change of changes) book.group(change.groupId)
-    const change = wishes(changes)
-    if (change.cells.length + change.removedCells.length > 0) edit(change)
+    draft((made) => made.wish(changes))
   }
 
   function assign(pairs: ReadonlyArray<{ readonly deviceId: DeviceId; readonly groupName: string }>): void {
-    const ids = new Map([...book.groups.values()].filter((group) => !group.retired).map((group) => [group.name, group.id]))
-    const named = pairs.map((pair) => ({ deviceId: pair.deviceId, name: checkGroupName(pair.groupName) }))
-    for (const { deviceId } of named) newCell(deviceId, '')
-    const changes = named.map(({ deviceId, name }) => {
-      const groupId = ids.get(name) ?? createApplication({ name })
-      ids.set(name, groupId)
-      return { deviceId, groupId, desired: true }
-    })
-    if (changes.length > 0) setMemberships(changes)
+    draft((made) => made.wish(pairs.map(({ deviceId, groupName }) => ({ deviceId, groupId: made.named(groupName), desired: true }))))
   }
 
   function fromRooms(wish: { readonly types: readonly DeviceType[]; readonly roomIds?: readonly string[] | undefined }): {
     groups: number
     memberships: number
   } {
-    let groups = 0
-    let memberships = 0
-    for (const planned of planRoomGroups(devices, [...book.groups.values()], wish)) {
-      const known = planned.groupId === undefined ? undefined : book.group(planned.groupId)
-      const id = known?.id ?? createApplication({ name: planned.name, roomId: planned.roomId })
-      if (known === undefined) groups++
-      else if (known.roomId === null) updateApplication(id, { roomId: planned.roomId })
-      const missing = planned.members.filter((deviceId) => book.cell(deviceId, id)?.desired !== true)
-      memberships += missing.length
-      setMemberships(missing.map((deviceId) => ({ deviceId, groupId: id, desired: true })))
-    }
-    return { groups, memberships }
+    return draft((made) => {
+      let groups = 0
+      let memberships = 0
+      for (const { groupId, name, roomId, members } of planRoomGroups(devices, [...book.groups.values()], wish)) {
+        const known = groupId === undefined ? undefined : book.group(groupId)
+        const id = known?.id ?? made.create({ name, roomId })
+        if (known === undefined) groups++
+        else if (known.roomId === null) made.put({ ...known, roomId })
+        const missing = members.filter((deviceId) => book.cell(deviceId, id)?.desired !== true)
+        memberships += missing.length
+        made.wish(missing.map((deviceId) => ({ deviceId, groupId: id, desired: true })))
+      }
+      return { groups, memberships }
+    })
   }
 
   function requests(lineIds: readonly string[]): ReadonlyArray<{ lineId: string; requests: string[] }> {
@@ -341,7 +279,7 @@ export function createGroups(options: GroupOptions): GroupEngine {
     assign,
     fromRooms,
     requests,
-    applyItems: (lineIds) => orderedLines(book.planFeed, lineIds),
+    applyItems: (lineIds, isQueued) => orderedLines(book.planFeed, lineIds, isQueued),
     verifyItems: (groupIds) =>
       deviceItems(new Set(groupIds.flatMap((id) => book.cellsOfGroup(book.group(id).id).map((cell) => cell.deviceId)))),
     identifyItems: (ids) => deviceItems(new Set(ids)),
@@ -350,8 +288,4 @@ export function createGroups(options: GroupOptions): GroupEngine {
     },
     close: () => subscriptions.forEach((end) => end()),
   }
-}
-
-function taken(what: 'name', name: string, retired = false): AppError {
-  return new AppError('group.name-taken', `A group has the ${what} ${name} already`, { details: { name, retired } })
 }

@@ -23,6 +23,10 @@ export function planRoomGroups(
   const chosen = wish.roomIds === undefined ? undefined : new Set(wish.roomIds)
   const types = new Set(wish.types)
   const byName = new Map(groups.map((group) => [group.name, group]))
+  const byRoom = Map.groupBy(
+    groups.filter((group) => !group.retired),
+    (group) => group.roomId,
+  )
   const placed = devices.all().filter((device) => device.roomId !== null && types.has(device.type))
   const planned: RoomGroup[] = []
   for (const [key, members] of Map.groupBy(placed, (device) => `${device.roomId ?? ''} ${device.type}`)) {
@@ -30,10 +34,11 @@ export function planRoomGroups(
     const path = pathUp(rooms, roomId)
     const type = members[0]?.type
     if (type === undefined || path.length === 0 || (chosen !== undefined && !path.some((room) => chosen.has(room.id)))) continue
-    const { name, group } = nameFor(path, type, byName)
+    const { name, group } = nameFor(path, type, byName, byRoom.get(roomId) ?? [])
     const made: RoomGroup = { roomId, name, groupId: group?.id, members: members.map((device) => device.id) }
     planned.push(made)
-    byName.set(name, group ?? { id: '', name, coapGroupId: '', roomId, comment: '', retired: false })
+    // A group without a room now has this one: another room of the same name does not get it too.
+    byName.set(name, group === undefined ? { id: '', name, coapGroupId: '', roomId, comment: '', retired: false } : { ...group, roomId })
   }
   return planned
 }
@@ -42,24 +47,36 @@ function nameFor(
   path: readonly RoomRecord[],
   type: DeviceType,
   byName: ReadonlyMap<string, ApplicationGroupRecord>,
+  ofRoom: readonly ApplicationGroupRecord[],
 ): { readonly name: string; readonly group: ApplicationGroupRecord | undefined } {
-  const roomId = path[0]?.id ?? ''
   const names = roomGroupNames(
     path.map((room) => room.name),
     type,
   )
   const last = names.at(-1) ?? type
-  const candidates = [...names, ...Array.from({ length: byName.size + 1 }, (_, index) => `${last}-${index + 2}`)]
-  for (const name of candidates) {
-    const group = byName.get(name)
-    if (group !== undefined && !group.retired && group.roomId === roomId) return { name, group }
-  }
-  for (const name of candidates) {
+  const ranked = ofRoom.map((group) => ({ group, rank: rankOf(group.name, names, last) })).filter(({ rank }) => rank >= 0)
+  const [best] = ranked.sort((a, b) => a.rank - b.rank)
+  if (best !== undefined) return { name: best.group.name, group: best.group }
+  for (const name of candidates(names, last)) {
     const group = byName.get(name)
     if (group === undefined || group.retired) return { name, group: undefined }
     if (group.roomId === null) return { name, group }
   }
   return { name: last, group: undefined }
+}
+
+/** The names in their order, then the last of them with a number: without an end, because some number is always free. */
+function* candidates(names: readonly string[], last: string): Generator<string> {
+  yield* names
+  for (let number = 2; ; number++) yield `${last}-${number}`
+}
+
+/** The place of a name among the candidates; -1 when it is none. */
+function rankOf(name: string, names: readonly string[], last: string): number {
+  const rank = names.indexOf(name)
+  if (rank >= 0) return rank
+  const number = name.startsWith(`${last}-`) ? /^[1-9]\d{0,8}$/.exec(name.slice(last.length + 1)) : null
+  return number === null || number[0] === '1' ? -1 : names.length + Number(number[0])
 }
 
 /** The room and the rooms above it; ends where a link is broken or comes round. */

@@ -4,7 +4,7 @@ import type { DeviceType } from '#contract/model.ts'
 
 /** A name is one Uri-Path segment of a short request, and the key of a device's group table. */
 export const MAX_NAME_BYTES = 63
-const COAP_PORT = 5683
+export const DEFAULT_PORT = 5683
 /** DTLS-secured unicast CoAP; never a group's port (groupcomm-bis §3.4). */
 const COAPS_PORT = 5684
 /** Characters that would need escaping in a URI path, in link format or in a list of names. */
@@ -36,7 +36,7 @@ export function checkGroupPort(port: number): number {
 /** `coap://[address]:port`, without the default port. */
 export function coapGroupUri(at: { readonly address: string; readonly port: number }): string {
   const host = at.address.includes(':') ? `[${at.address}]` : at.address
-  return at.port === COAP_PORT ? `coap://${host}` : `coap://${host}:${at.port}`
+  return at.port === DEFAULT_PORT ? `coap://${host}` : `coap://${host}:${at.port}`
 }
 
 /** The group URI with the application group in its path (Appendix B.1). */

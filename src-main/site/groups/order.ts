@@ -5,9 +5,14 @@ import type { PlanLine } from '#contract/model.ts'
 
 const RANK: Readonly<Record<PlanLine['change'], number>> = { remove: 0, update: 1, add: 2 }
 
-/** The given lines, or all that are not blocked, as items of a job. */
-export function orderedLines(plan: KeyedFeed<PlanLine>, lineIds?: readonly string[]): ReadonlyArray<{ subject: string; label: string }> {
-  const lines = lineIds === undefined ? plan.rows().filter((line) => line.blocked === null) : knownLines(plan, lineIds)
+/** The given lines, or all that are not blocked, as items of a job; without those that another job has already. */
+export function orderedLines(
+  plan: KeyedFeed<PlanLine>,
+  lineIds?: readonly string[],
+  isQueued: (lineId: string) => boolean = () => false,
+): ReadonlyArray<{ subject: string; label: string }> {
+  const wanted = lineIds === undefined ? plan.rows().filter((line) => line.blocked === null) : knownLines(plan, lineIds)
+  const lines = wanted.filter((line) => !isQueued(line.id))
   const byDevice = Map.groupBy(lines, (line) => line.deviceId)
   const turns = [...byDevice.values()].flatMap((ofDevice) =>
     ofDevice.toSorted((a, b) => RANK[a.change] - RANK[b.change]).map((line, turn) => ({ line, turn })),

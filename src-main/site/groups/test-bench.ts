@@ -73,13 +73,19 @@ interface Shot {
 interface Prepared {
   readonly target: GroupTarget
   readonly members: readonly Member[]
+  readonly memberAt: (at: SocketAddress) => DeviceId | undefined
   readonly shots: readonly Shot[]
 }
 
 export function createTestBench(options: TestBenchOptions): TestBench {
   const { groups, devices, store, clock, random } = options
   const feed = new KeyedFeed<TestRunRow>((row) => row.id)
-  feed.setAll(store.testRuns(RUNS_KEPT).toSorted((a, b) => a.startedAt - b.startedAt))
+  feed.setAll(
+    store
+      .testRuns(RUNS_KEPT)
+      .map(completed)
+      .toSorted((a, b) => a.startedAt - b.startedAt),
+  )
   const stop = new AbortController()
   let tail: Promise<unknown> = Promise.resolve()
 
@@ -132,7 +138,8 @@ export function createTestBench(options: TestBenchOptions): TestBench {
     if (shots.size === 0)
       throw new AppError('test.no-action', `No member of ${name} knows ${actionId}`, { details: { group: name, action: actionId } })
     // Members that the action does not concern, such as a switch among lights, are not expected to do anything.
-    return { target, shots: [...shots.values()], members: all.filter((member) => types.has(member.device.type)) }
+    const members = all.filter((member) => types.has(member.device.type))
+    return { target, shots: [...shots.values()], members, memberAt: addressBook(all) }
   }
 
   function run(groupId: GroupId, action: string, repeats: number): { runId: string; finished: Promise<TestRunRow> } {
@@ -152,20 +159,26 @@ export function createTestBench(options: TestBenchOptions): TestBench {
       },
       members.map((member) => [member.device.id, member.verdict] as const),
     )
-    show(test.row())
-    const finished = tail.then(() => perform(test, prepared, action, repeats))
+    const unseen = failureOf(() => show(test.row()))
+    const finished = tail.then(() => perform(test, prepared, action, repeats, unseen))
     tail = finished
     return { runId: test.id, finished }
   }
 
-  /** Never rejects: a test that cannot be done is a failed test. */
-  async function perform(test: TestRun, prepared: Prepared, action: string, repeats: number): Promise<TestRunRow> {
+  /** Never rejects: a test that cannot be done, shown or kept is a failed test, and the next one has its turn. */
+  async function perform(
+    test: TestRun,
+    prepared: Prepared,
+    action: string,
+    repeats: number,
+    unseen: AppError | undefined,
+  ): Promise<TestRunRow> {
     try {
-      const memberAt = addressBook(prepared.members)
+      if (unseen !== undefined) throw unseen
       for (let repeat = 1; repeat <= repeats; repeat++) {
         stop.signal.throwIfAborted()
         test.beginRepeat(repeat)
-        await Promise.all(prepared.shots.map((shot) => send(test, shot, prepared.target, memberAt)))
+        await Promise.all(prepared.shots.map((shot) => send(test, shot, prepared)))
         test.endRepeat()
         show(test.row())
       }
@@ -177,30 +190,32 @@ export function createTestBench(options: TestBenchOptions): TestBench {
       options.logger.warn({ test: test.id, code: toAppError(thrown).code }, 'Group test ended early')
       test.finish(clock.now(), toFailure(thrown))
     }
-    const row = withSeen(test.row())
-    show(row)
-    try {
-      store.saveTestRun(row)
-    } catch (thrown) {
-      options.logger.error({ test: test.id, code: toAppError(thrown).code }, 'Test evidence not kept')
+    const failure = failureOf(() => conclude(test))
+    if (failure !== undefined) {
+      options.logger.error({ test: test.id, code: failure.code }, 'Test evidence not kept or not shown')
+      test.finish(clock.now(), toFailure(failure))
+      failureOf(() => store.saveTestRun(withSeen(test.row())))
+      failureOf(() => show(test.row()))
     }
-    for (const [deviceId, verdict] of test.verdicts()) noteVerdict(row, deviceId, verdict)
-    return row
+    return withSeen(test.row())
   }
 
-  async function send(
-    test: TestRun,
-    shot: Shot,
-    target: GroupTarget,
-    memberAt: (at: SocketAddress) => DeviceId | undefined,
-  ): Promise<void> {
+  /** What the test came to is durable before it is shown. */
+  function conclude(test: TestRun): void {
+    const row = withSeen(test.row())
+    store.saveTestRun(row)
+    show(row)
+    for (const [deviceId, verdict] of test.verdicts()) noteVerdict(row, deviceId, verdict)
+  }
+
+  async function send(test: TestRun, shot: Shot, { target, memberAt }: Prepared): Promise<void> {
     const deadlineMs = (options.leisureMs ?? DEFAULT_LEISURE_MS) + NETWORK_MARGIN_MS
     let shownAtMs = clock.monotonicMs()
     // No `expected`: strangers may answer too, and must not end the wait for members.
     for await (const response of shot.client.groupRequest(target, shot.request, { deadlineMs, signal: stop.signal })) {
       const member = memberAt(response.source)
-      if (member === undefined) continue
-      test.answered(member, response.code, response.elapsedMs)
+      if (member === undefined) test.strangerAnswered(response.source)
+      else test.answered(member, response.code, response.elapsedMs)
       if (clock.monotonicMs() - shownAtMs >= PROGRESS_INTERVAL_MS) {
         shownAtMs = clock.monotonicMs()
         show(test.row())
@@ -284,6 +299,21 @@ export function createTestBench(options: TestBenchOptions): TestBench {
       await tail
     },
   }
+}
+
+/** What the work fails with, if it does. */
+function failureOf(work: () => void): AppError | undefined {
+  try {
+    work()
+    return undefined
+  } catch (thrown) {
+    return toAppError(thrown)
+  }
+}
+
+/** Runs kept by earlier versions of the program have not counted strangers. */
+function completed(run: TestRunRow): TestRunRow {
+  return Object.hasOwn(run, 'strangers') ? run : { ...run, strangers: 0 }
 }
 
 /** Finds the member that a response came from: by address and port, or by the address alone where only one member has it. */

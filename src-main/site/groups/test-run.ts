@@ -1,5 +1,5 @@
 // One group test under way: what each member did, as the responses and the readings come in.
-import type { DeviceId } from '#main/base/index.ts'
+import { formatSocketAddress, type DeviceId, type SocketAddress } from '#main/base/index.ts'
 import type { Failure, MemberVerdict, TestMember, TestRunRow } from '#contract/model.ts'
 import { median, spread } from './statistics.ts'
 
@@ -9,6 +9,9 @@ interface MemberState {
   heardCount: number
   code: string | null
 }
+
+/** Strangers are counted up to here: whoever invents sources must not fill the memory. */
+const STRANGERS_COUNTED = 10_000
 
 /** What is known of a test before it begins. */
 export type TestHead = Pick<TestRunRow, 'groupId' | 'groupName' | 'action' | 'startedAt' | 'repeats' | 'uri' | 'messageBytes'>
@@ -25,7 +28,8 @@ export class TestRun {
   #answers = new Map<DeviceId, number>()
   readonly #allAnswersMs: number[] = []
   #spreadMs: number | null = null
-
+  /** Servers that answered and are no members. */
+  readonly #strangers = new Set<string>()
   readonly #askable: number
 
   /** Members come with their verdict where it is known from the start, because they cannot be asked. */
@@ -50,6 +54,11 @@ export class TestRun {
     member.heardCount++
     if (!code.startsWith('2.')) Object.assign(member, { verdict: 'rejected', code })
     else if (member.verdict === 'waiting') member.verdict = 'heard'
+  }
+
+  /** A response of a server that is no member; each server counts once. */
+  strangerAnswered(source: SocketAddress): void {
+    if (this.#strangers.size < STRANGERS_COUNTED) this.#strangers.add(formatSocketAddress(source))
   }
 
   get everybodyAnswered(): boolean {
@@ -82,10 +91,11 @@ export class TestRun {
     return [...this.#members].map(([id, member]) => [id, member.verdict] as const)
   }
 
+  /** A test that has failed stays failed, for the first reason. */
   finish(at: number, failure: Failure | null): void {
-    this.#state = failure === null ? 'done' : 'failed'
+    this.#failure ??= failure
+    this.#state = this.#failure === null ? 'done' : 'failed'
     this.#finishedAt = at
-    this.#failure = failure
   }
 
   row(): TestRunRow {
@@ -106,6 +116,7 @@ export class TestRun {
       spreadMs: this.#spreadMs,
       medianMs: median(this.#allAnswersMs),
       members,
+      strangers: this.#strangers.size,
       failure: this.#failure,
     }
   }

@@ -1,6 +1,6 @@
 // One job in memory: its items, what is left of them, and how long that will take.
 import type { Clock } from '#main/base/index.ts'
-import type { ItemState, JobItemRow, JobRow } from '#contract/model.ts'
+import type { Failure, ItemState, JobItemRow, JobRow } from '#contract/model.ts'
 import type { JobItemRecord, JobRecord } from './types.ts'
 
 export type Counts = Record<ItemState, number>
@@ -10,6 +10,8 @@ const ESTIMATE_WINDOW = 64
 
 export class Job {
   record: JobRecord
+  /** Why it paused itself; in memory, because what could not be stored is the job's state. */
+  failure: Failure | null = null
   /** Items whose `run` has not settled yet, with what aborts them. */
   readonly inFlight = new Map<number, AbortController>()
   readonly counts: Counts
@@ -71,23 +73,30 @@ export class Job {
     if (this.#completedAtMs.length > ESTIMATE_WINDOW) this.#completedAtMs.splice(0, this.#completedAtMs.length - ESTIMATE_WINDOW)
   }
 
-  remainingMs(): number | null {
+  /** Null also when it is overdue: what the last few items wait for says nothing of the pace of the others. */
+  remainingMs(nowMs: number): number | null {
     const first = this.#completedAtMs[0]
     const last = this.#completedAtMs.at(-1)
     if (this.record.state !== 'running' || this.#completedAtMs.length < 2 || first === undefined || last === undefined) return null
     const perItem = (last - first) / (this.#completedAtMs.length - 1)
-    return Math.round(perItem * (this.counts.pending + this.counts.running))
+    const leftMs = Math.round(perItem * (this.counts.pending + this.counts.running))
+    return nowMs - last > leftMs ? null : leftMs
   }
 
-  row(): JobRow {
-    return toJobRow(this.record, this.counts, this.remainingMs())
+  row(nowMs: number): JobRow {
+    return toJobRow(this.record, this.counts, this.remainingMs(nowMs), this.failure)
   }
 }
 
-export function toJobRow(record: JobRecord, counts: Readonly<Counts>, remainingMs: number | null): JobRow {
+export function toJobRow(
+  record: JobRecord,
+  counts: Readonly<Counts>,
+  remainingMs: number | null = null,
+  failure: Failure | null = null,
+): JobRow {
   const { id, kind, title, state, createdAt, finishedAt, retryOf } = record
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
-  return { id, kind, title, state, counts: { ...counts }, total, createdAt, finishedAt, remainingMs, retryOf }
+  return { id, kind, title, state, counts: { ...counts }, total, createdAt, finishedAt, remainingMs, retryOf, failure }
 }
 
 export function itemKey(jobId: string, index: number): string {

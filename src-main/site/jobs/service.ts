@@ -1,10 +1,12 @@
 // Runs persisted batches. What an item came to is durable before anybody hears of it; what was under way when the program
 // ended is done again, and nothing else is.
-import type { Clock, JobId, Logger, Random } from '#main/base/index.ts'
-import { AppError, isAbort, KeyedFeed, newId, toAppError } from '#main/base/index.ts'
-import type { Failure, JobItemRow, JobKind, JobRow } from '#contract/model.ts'
+import type { Clock, JobId, Logger, Random, Timer } from '#main/base/index.ts'
+import { AppError, KeyedFeed, newId, toAppError } from '#main/base/index.ts'
+import type { JobItemRow, JobKind, JobRow } from '#contract/model.ts'
+import { closed, notFound, toFailure } from './failures.ts'
 import { Job, itemKey, toItemRow, toJobRow } from './job.ts'
-import type { ItemResult, JobItemRecord, JobRunner, JobService, JobStore } from './types.ts'
+import { outcomeOf } from './outcome.ts'
+import type { JobItemRecord, JobRunner, JobService, JobStore } from './types.ts'
 
 export interface JobPorts {
   readonly store: JobStore
@@ -16,6 +18,8 @@ export interface JobPorts {
 /** How long `close` lets items end by themselves before it aborts them, and how long it then waits for them to obey. */
 const CLOSE_GRACE_MS = 3000
 const CLOSE_ABORT_MS = 2000
+/** Estimates are looked at again after this time at the latest. */
+const ESTIMATE_SHOWN_MS = 60_000
 /** Finished jobs kept in the feed. */
 const FINISHED_IN_FEED = 50
 
@@ -46,6 +50,8 @@ class Jobs implements JobService {
   /** The newest finished job of each kind: its items are in the feed. */
   readonly #newestFinished = new Map<JobKind, JobId>()
   readonly #waiters = new Map<JobId, Waiter[]>()
+  /** When the estimates shown run out. */
+  readonly #estimates = new Map<JobId, Timer>()
   /** What runs came to, on its way into the store. */
   #settled: Settled[] = []
   #flushPlanned = false
@@ -71,7 +77,7 @@ class Jobs implements JobService {
   pause(id: JobId): void {
     const job = this.#unfinished(id, 'running')
     this.#saveState(job, 'paused')
-    this.feed.set(job.row())
+    this.#show(job)
   }
 
   resume(id: JobId): void {
@@ -80,7 +86,7 @@ class Jobs implements JobService {
     this.#storeSettled()
     this.#saveState(job, 'running')
     job.restartEstimate(this.#clock)
-    this.feed.set(job.row())
+    this.#show(job)
     this.#finishIfDrained(job)
     this.#flush()
   }
@@ -90,7 +96,7 @@ class Jobs implements JobService {
     this.#saveState(job, 'cancelled')
     this.#saveItems(job, skipped(job, this.#clock.now()))
     for (const controller of job.inFlight.values()) controller.abort(new AppError('cancelled', 'The job was cancelled'))
-    this.feed.set(job.row())
+    this.#show(job)
     this.#finishIfDrained(job)
   }
 
@@ -106,6 +112,12 @@ class Jobs implements JobService {
     const job = this.#jobs.get(id)
     const items = job === undefined ? this.#store.items(id, { offset, limit }) : job.items.slice(offset, offset + limit)
     return items.map(toItemRow)
+  }
+
+  queued(kind: JobKind): ReadonlySet<string> {
+    const jobs = [...this.#jobs.values()].filter((job) => job.record.kind === kind)
+    const waiting = jobs.flatMap((job) => job.items.filter((item) => item.state === 'pending' || item.state === 'running'))
+    return new Set(waiting.map((item) => item.subject))
   }
 
   resumeUnfinished(): void {
@@ -137,6 +149,8 @@ class Jobs implements JobService {
       if (!(await this.#idle(CLOSE_ABORT_MS)))
         this.#logger.warn({}, 'job items did not end when asked to; they are done again at the next start')
     }
+    for (const timer of this.#estimates.values()) timer.cancel()
+    this.#estimates.clear()
     for (const waiter of [...this.#waiters.values()].flat()) waiter.reject(closed())
     this.#waiters.clear()
   }
@@ -145,7 +159,7 @@ class Jobs implements JobService {
   #load(): void {
     for (const record of this.#store.jobs()) {
       if (record.finishedAt !== null) {
-        this.feed.set(toJobRow(record, this.#store.counts(record.id), null))
+        this.feed.set(toJobRow(record, this.#store.counts(record.id)))
         this.#newestFinished.set(record.kind, record.id)
         continue
       }
@@ -156,7 +170,7 @@ class Jobs implements JobService {
         job,
         torn.map((item) => ({ ...item, state: record.state === 'cancelled' ? 'skipped' : 'pending' })),
       )
-      this.feed.set(job.row())
+      this.#show(job)
       this.itemFeed.setAll(job.items.map(toItemRow))
     }
     for (const id of this.#newestFinished.values()) this.itemFeed.setAll(this.#store.items(id).map(toItemRow))
@@ -187,7 +201,7 @@ class Jobs implements JobService {
     this.#store.addJob(job.record, items)
     this.#jobs.set(id, job)
     job.restartEstimate(this.#clock)
-    this.feed.set(job.row())
+    this.#show(job)
     this.itemFeed.setAll(items.map(toItemRow))
     this.#planFlush()
     return id
@@ -219,8 +233,25 @@ class Jobs implements JobService {
     for (const job of this.#jobs.values()) {
       if (job.record.state !== 'running') continue
       job.record = { ...job.record, state: 'paused' }
-      this.feed.set(job.row())
+      job.failure = toFailure(failure)
+      this.#show(job)
     }
+  }
+
+  /** Shows the job as it is, and once more when its estimate has run out: nothing else may happen in the meantime. */
+  #show(job: Job): JobRow {
+    const { id } = job.record
+    const row = job.row(this.#clock.monotonicMs())
+    this.#estimates.get(id)?.cancel()
+    this.#estimates.delete(id)
+    if (row.remainingMs !== null && !job.finished && !this.#closing) {
+      this.#estimates.set(
+        id,
+        this.#clock.setTimer(Math.min(row.remainingMs + 1, ESTIMATE_SHOWN_MS), () => this.#show(job)),
+      )
+    }
+    this.feed.set(row)
+    return row
   }
 
   #storeSettled(): void {
@@ -234,7 +265,7 @@ class Jobs implements JobService {
       job.replace(items)
       job.noteCompletions(items.filter((item) => item.state !== 'pending').length, this.#clock)
       this.itemFeed.setAll(items.map(toItemRow))
-      this.feed.set(job.row())
+      this.#show(job)
     }
     for (const job of new Set(settled.map((entry) => entry.job))) this.#finishIfDrained(job)
   }
@@ -259,7 +290,7 @@ class Jobs implements JobService {
       job.inFlight.set(item.index, new AbortController())
     }
     this.itemFeed.setAll(starts.map(({ item }) => toItemRow(item)))
-    for (const job of new Set(starts.map((start) => start.job))) this.feed.set(job.row())
+    for (const job of new Set(starts.map((start) => start.job))) this.#show(job)
     for (const { job, runner, item } of starts) void this.#run(job, runner, item)
   }
 
@@ -271,22 +302,10 @@ class Jobs implements JobService {
 
   async #run(job: Job, runner: JobRunner, item: JobItemRecord): Promise<void> {
     const signal = job.inFlight.get(item.index)?.signal ?? AbortSignal.abort()
-    const outcome = await this.#outcome(runner, item, signal)
+    const outcome = await outcomeOf(runner, item, signal, this.#logger)
     const state = outcome.state === 'cancelled' ? (job.record.state === 'cancelled' ? 'skipped' : 'pending') : outcome.state
     this.#settled.push({ job, item: { ...item, state, at: this.#clock.now(), failure: outcome.failure ?? null } })
     this.#planFlush()
-  }
-
-  async #outcome(runner: JobRunner, item: JobItemRecord, signal: AbortSignal): Promise<ItemResult | Ended> {
-    try {
-      return await runner.run(item.subject, { jobId: item.jobId, index: item.index, attempt: item.attempts, signal })
-    } catch (thrown) {
-      // Only an abort that was asked for leaves the item undone; a runner that gives up by itself has failed.
-      if (isAbort(thrown) && signal.aborted) return { state: 'cancelled' }
-      const failure = toAppError(thrown)
-      if (failure.code === 'internal') this.#logger.error({ failure, job: item.jobId, index: item.index }, 'a job item broke')
-      return { state: 'failed', failure: toFailure(failure) }
-    }
   }
 
   #finishIfDrained(job: Job): void {
@@ -297,8 +316,7 @@ class Jobs implements JobService {
     this.#store.saveJob(record)
     job.record = record
     this.#jobs.delete(id)
-    const row = job.row()
-    this.feed.set(row)
+    const row = this.#show(job)
     this.#replaceNewestFinished(kind, id)
     for (const waiter of this.#waiters.get(id) ?? []) waiter.resolve(row)
     this.#waiters.delete(id)
@@ -325,6 +343,7 @@ class Jobs implements JobService {
     const record = { ...job.record, state }
     this.#store.saveJob(record)
     job.record = record
+    job.failure = null
   }
 
   #saveItems(job: Job, items: readonly JobItemRecord[]): void {
@@ -374,23 +393,6 @@ class Jobs implements JobService {
   }
 }
 
-interface Ended {
-  readonly state: 'cancelled' | 'failed'
-  readonly failure?: Failure
-}
-
 function skipped(job: Job, at: number): readonly JobItemRecord[] {
   return job.items.filter((item) => item.state === 'pending').map((item) => ({ ...item, state: 'skipped', at }))
-}
-
-function toFailure({ code, message, retryable, details }: AppError): Failure {
-  return { code, message, retryable, details: { ...details } }
-}
-
-function notFound(id: JobId): AppError {
-  return new AppError('job.not-found', 'There is no such job', { details: { id } })
-}
-
-function closed(): AppError {
-  return new AppError('cancelled', 'The site is being closed')
 }

@@ -70,6 +70,8 @@ export interface JobService {
   /** A new job of the failed items. */
   retryFailed(id: JobId): JobId
   items(id: JobId, offset: number, limit: number): readonly JobItemRow[]
+  /** Subjects that unfinished jobs of the kind still have to do. */
+  queued(kind: JobKind): ReadonlySet<string>
   /** Goes on with what was running when the program ended. Called once all runners are registered and the network is up. */
   resumeUnfinished(): void
   /** Resolves when the job has finished (done or cancelled). */

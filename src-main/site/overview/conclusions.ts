@@ -53,6 +53,7 @@ function settledAt(cell: MembershipRow): number {
 
 export function progressOf(site: SiteSnapshot): readonly ProgressRow[] {
   const evidence = testEvidence(site)
+  const checklist = checklistFrom(site, evidence)
   const reacting = site.devices.filter((device) => REACTING.has(device.type))
   const ungrouped = reacting.filter((device) => device.groups === 0).length
   const emptyGroups = site.applicationGroups.filter((group) => group.members === 0).length
@@ -62,12 +63,15 @@ export function progressOf(site: SiteSnapshot): readonly ProgressRow[] {
     { step: 'groups', open: ungrouped + emptyGroups, total: reacting.length },
     { step: 'apply', open: site.plan.length, total: site.memberships.length },
     { step: 'test', open: evidence.filter((entry) => !entry.passed).length, total: evidence.length },
-    { step: 'handover', open: isExported(site) ? 0 : 1, total: site.devices.length === 0 ? 0 : 1 },
+    { step: 'handover', open: checklist.filter((row) => row.open > 0).length, total: site.devices.length === 0 ? 0 : checklist.length },
   ]
 }
 
 export function checklistOf(site: SiteSnapshot): readonly ChecklistRow[] {
-  const evidence = testEvidence(site)
+  return checklistFrom(site, testEvidence(site))
+}
+
+function checklistFrom(site: SiteSnapshot, evidence: readonly GroupEvidence[]): readonly ChecklistRow[] {
   const devices = site.devices.length
   return [
     {

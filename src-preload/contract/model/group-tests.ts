@@ -39,6 +39,8 @@ export const testRunRow = z.object({
   spreadMs: z.number().nullable(),
   medianMs: z.number().nullable(),
   members: z.array(testMember),
+  /** Servers that answered and are no members, such as a device that was removed and still has the group. */
+  strangers: z.number().int(),
   failure: failure.nullable(),
 })
 export type TestRunRow = z.infer<typeof testRunRow>

@@ -40,6 +40,8 @@ export const jobRow = z.object({
   remainingMs: z.number().nullable(),
   /** The job whose failed items this one tries again. */
   retryOf: z.string().nullable(),
+  /** Why it paused itself: its state could not be stored. Null when nothing is wrong. */
+  failure: failure.nullable(),
 })
 export type JobRow = z.infer<typeof jobRow>
 

@@ -1,10 +1,15 @@
 // What the frame says of jobs. Pure.
-import type { JobRow } from '#contract/model.ts'
+import type { ItemState, JobRow } from '#contract/model.ts'
 
-/** Items that will not run any more in this job. */
+/** Items that were dealt with. What a cancelled job left out was not. */
 export function finishedItems(job: JobRow): number {
   const { ok, warning, failed, skipped } = job.counts
-  return ok + warning + failed + skipped
+  return ok + warning + failed + (job.state === 'cancelled' ? 0 : skipped)
+}
+
+/** Nothing works on an item while its job is paused: it waits. */
+export function itemStateIn(job: Pick<JobRow, 'state'> | null, state: ItemState): ItemState {
+  return job?.state === 'paused' && state === 'running' ? 'pending' : state
 }
 
 /** Newest first, unfinished before finished. */

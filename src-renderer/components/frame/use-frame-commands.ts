@@ -2,16 +2,18 @@
 import { CircleHelp, Languages, ListChecks, MapPin, Moon, Rows3, TriangleAlert } from '@lucide/vue'
 import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
-import { useRouter } from 'vue-router'
+import { useRoute, useRouter } from 'vue-router'
 import { useHotkeys } from '../../composables/use-hotkeys.ts'
 import type { Hotkey } from '../../composables/use-hotkeys.ts'
 import { usePreferences } from '../../composables/use-preferences.ts'
 import { useFeed } from '../../stores/feeds.ts'
 import { useShell } from '../../stores/shell.ts'
+import { stepCommands } from './step-commands.ts'
 import { steps } from './steps.ts'
 
 export function useFrameCommands(): void {
   const { t, locale } = useI18n()
+  const route = useRoute()
   const router = useRouter()
   const shell = useShell()
   const preferences = usePreferences()
@@ -26,6 +28,13 @@ export function useFrameCommands(): void {
     icon: MapPin,
     enabled: hasSite,
     run: () => router.push(`/${step}`),
+  }))
+  // Where a step's view is open it offers these itself, with their keys.
+  const ofSteps = stepCommands.map((command): Hotkey => ({
+    label: () => t(command.label),
+    area: () => t(`common.step.${command.step}`),
+    enabled: () => hasSite.value && route.name !== command.step,
+    run: () => router.push(command.to),
   }))
   useHotkeys([
     ...toSteps,
@@ -55,5 +64,6 @@ export function useFrameCommands(): void {
       icon: Languages,
       run: () => preferences.set({ locale: locale.value === 'de' ? 'en' : 'de' }),
     },
+    ...ofSteps,
   ])
 }

@@ -1,5 +1,6 @@
 // The plan as a review: its lines with what the running job says of them, arranged by device or by change.
-import type { ApplicationGroupRow, DeviceRow, Failure, ItemState, JobItemRow, PlanLine } from '#contract/model.ts'
+import type { ApplicationGroupRow, DeviceRow, Failure, ItemState, JobItemRow, JobRow, PlanLine } from '#contract/model.ts'
+import { itemStateIn } from '../../components/frame/job-facts.ts'
 import { compareNames } from '../groups/room-order.ts'
 
 export interface ReviewLine {
@@ -61,13 +62,15 @@ function fromPlan(line: PlanLine, item: JobItemRow | undefined): ReviewLine {
 function fromItem(item: JobItemRow, names: Names): ReviewLine {
   const [deviceId = '', groupId = ''] = item.subject.split(' ')
   const group = names.group(groupId)
+  const device = names.device(deviceId)
+  const label = namesInLabel(item.label, device?.name)
   return {
     id: item.subject,
     change: null,
     deviceId,
-    deviceName: names.device(deviceId)?.name ?? item.label,
+    deviceName: device?.name ?? label.device,
     groupId,
-    groupName: group?.name ?? '',
+    groupName: group?.name ?? label.group,
     uri: group?.uri ?? '',
     blocked: null,
     failure: item.failure,
@@ -77,11 +80,24 @@ function fromItem(item: JobItemRow, names: Names): ReviewLine {
   }
 }
 
+const LABEL_SEPARATOR = ' · '
+
+/** A job's item keeps the names of its device and its group, which may be gone by now. Names can hold the separator themselves. */
+function namesInLabel(label: string, device: string | undefined): { readonly device: string; readonly group: string } {
+  const known = device !== undefined && label.startsWith(device + LABEL_SEPARATOR)
+  const at = known ? device.length : label.indexOf(LABEL_SEPARATOR)
+  return at < 0 ? { device: label, group: '' } : { device: label.slice(0, at), group: label.slice(at + LABEL_SEPARATOR.length) }
+}
+
 /** The items of one job by what they work on. */
-export function itemsOf(items: Iterable<JobItemRow>, jobId: string | null): ReadonlyMap<string, JobItemRow> {
+export function itemsOf(items: Iterable<JobItemRow>, job: Pick<JobRow, 'id' | 'state'> | null): ReadonlyMap<string, JobItemRow> {
   const bySubject = new Map<string, JobItemRow>()
-  if (jobId === null) return bySubject
-  for (const item of items) if (item.jobId === jobId) bySubject.set(item.subject, item)
+  if (job === null) return bySubject
+  for (const item of items) {
+    if (item.jobId !== job.id) continue
+    const state = itemStateIn(job, item.state)
+    bySubject.set(item.subject, state === item.state ? item : { ...item, state })
+  }
   return bySubject
 }
 

@@ -45,5 +45,7 @@ export function resultOf(job: JobRow, jobs: readonly JobRow[]): RunResult {
     remarks += earlier.counts.warning
     before = earlier.retryOf
   }
-  return { confirmed, failed, remarks, skipped, left: pending + running }
+  // What a cancelled job did not reach is kept as skipped.
+  const cancelled = job.state === 'cancelled'
+  return { confirmed, failed, remarks, skipped: cancelled ? 0 : skipped, left: pending + running + (cancelled ? skipped : 0) }
 }

@@ -123,6 +123,7 @@ export function testRun(id: string, members: readonly TestMember[], rest: Partia
     spreadMs: null,
     medianMs: null,
     members: [...members],
+    strangers: 0,
     failure: null,
     ...rest,
   }

@@ -171,6 +171,49 @@ describe('the report', () => {
     }
   })
 
+  /** A site of so many devices, all of them in one group and none of them found yet. */
+  function large(count: number): SiteDocument {
+    const document = hostile()
+    const [device, cell, run] = [document.devices[2]!, document.memberships[0]!, document.testRuns[0]!]
+    const ids = Array.from({ length: count }, (_, index) => `d${index}`)
+    return {
+      ...document,
+      devices: ids.map((id) => ({ ...device, id, name: `Lamp-${id}.`, state: 'expected' })),
+      memberships: ids.map((deviceId) => ({ ...cell, deviceId })),
+      testRuns: [{ ...run, members: ids.map((deviceId) => ({ ...run.members[1]!, deviceId })) }],
+    }
+  }
+
+  it('lists the first of many open issues of a kind, and how many more there are', () => {
+    const [page = ''] = textsOf(large(1250), 'report-html')
+    const issues = page.slice(page.indexOf('Open issues'), page.indexOf('Groups</h2>'))
+    expect(issues).toContain('<td class="number">1,250</td>')
+    expect(issues.match(/Lamp-/g)).toHaveLength(200)
+    expect(issues).toContain('… and 1,150 more')
+    expect(textsOf(large(1250), 'report-html', 'de')[0]).toContain('… und 1.150 weitere')
+  })
+
+  it('is complete as a file, and cut with a note as a preview', () => {
+    const document = large(450)
+    const pages = (preview: boolean, locale: 'en' | 'de' = 'en'): string =>
+      utf8ToText(exportSite(document, 'report-html', { ...options, locale, preview })[0]!.bytes) ?? ''
+    const whole = pages(false)
+    for (const { name } of document.devices) expect(whole).toContain(`<th scope="row">${name}</th>`)
+    expect(whole).not.toContain('in the exported report')
+    expect(textsOf(document, 'report-html')).toEqual([whole])
+    const cut = pages(true)
+    expect(cut.match(/<th scope="row">Lamp-/g)).toHaveLength(200)
+    // The members of the group, the results of its test, and the devices.
+    expect(cut.match(/… and 250 more in the exported report/g)).toHaveLength(3)
+    expect(cut).toContain(siteDigest(document))
+    expect(pages(true, 'de')).toContain('… und 250 weitere im exportierten Protokoll')
+  })
+
+  it('keeps room for the title of a row, however much stands beside them', () => {
+    const [page = ''] = textsOf(hostile(), 'report-html')
+    expect(page).toMatch(/tbody th \{[^}]*min-width: 30mm;/)
+  })
+
   it('can be made of any site, with tags that close', () => {
     fc.assert(
       fc.property(randomSite, ({ facts, devices, groups }) => {

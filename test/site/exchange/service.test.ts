@@ -62,6 +62,17 @@ describe('handing over', () => {
     expect(report).toContain(rows[0]!.sha256)
   })
 
+  it('previews the report with long lists cut, and writes it whole', async () => {
+    const site = fc.sample(randomSite, { numRuns: 1, seed: 3 })[0]!
+    const document = collectSite(site.facts, site.devices, site.groups)
+    const devices = Array.from({ length: 300 }, (_, index) => ({ ...document.devices[0]!, id: `d${index}`, name: `Lamp ${index}` }))
+    const { exchange } = exchangeIn(folder, { model: () => ({ document: { ...document, devices }, revision: 1 }) })
+    expect(exchange.report('en', { preview: true })).toContain('… and 100 more in the exported report')
+    expect(exchange.report('en')).not.toContain('more in the exported report')
+    const [row] = await exchange.export(['report-html'], { locale: 'en' })
+    expect(readFileSync(exchange.path(row!.handle)!, 'utf8')).toBe(exchange.report('en'))
+  })
+
   it('shows what was handed over before', async () => {
     const { exchange, options } = exchangeIn(folder)
     await exchange.export(['json'], { locale: 'en' })

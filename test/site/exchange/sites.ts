@@ -170,6 +170,7 @@ export const randomSite: fc.Arbitrary<TestSite> = fc
           }),
           { maxLength: 4 },
         ),
+        strangers: fc.nat(3),
         failure,
       }),
       4,

@@ -21,6 +21,16 @@ describe('apply', () => {
     expect(bench.engine.applyItems()).toEqual([])
   })
 
+  it('leaves lines to the unfinished job that has them already', () => {
+    const bench = createBench(3)
+    const groupId = bench.engine.createApplication({ name: 'a', members: ['d1', 'd2', 'd3'] })
+    const queued = new Set([`d2 ${groupId}`])
+    const isQueued = (subject: string): boolean => queued.has(subject)
+    expect(bench.engine.applyItems(undefined, isQueued).map((item) => item.subject)).toEqual([`d1 ${groupId}`, `d3 ${groupId}`])
+    expect(bench.engine.applyItems([`d2 ${groupId}`, `d3 ${groupId}`], isQueued).map((item) => item.subject)).toEqual([`d3 ${groupId}`])
+    expect(bench.engine.applyItems([`d2 ${groupId}`], isQueued)).toEqual([])
+  })
+
   it('shows sent while the write is under way', async () => {
     const bench = createBench(1)
     const groupId = bench.engine.createApplication({ name: 'a', members: ['d1'] })

@@ -162,6 +162,63 @@ describe('memberships', () => {
   })
 })
 
+describe('what is asked for at once', () => {
+  function counted(deviceCount: number) {
+    const bench = createBench(deviceCount)
+    let transactions = 0
+    const { store } = bench
+    const transaction = store.transaction.bind(store)
+    store.transaction = (work) => {
+      transactions++
+      return transaction(work)
+    }
+    return { ...bench, transactions: () => transactions }
+  }
+
+  it('is one transaction, however many groups come from rooms', () => {
+    const { engine, devices, store, transactions } = counted(0)
+    const known = engine.createApplication({ name: 'R1-light' })
+    devices.roomRecords = Array.from({ length: 300 }, (_, position) => ({
+      id: `r${position}`,
+      parentId: null,
+      kind: 'room' as const,
+      name: `R${position}`,
+      position,
+    }))
+    for (let number = 0; number < 600; number++) devices.add(number + 1, { roomId: `r${number % 300}`, type: 'luminaire' })
+    const before = transactions()
+    expect(engine.fromRooms({ types: ['luminaire'] })).toEqual({ groups: 299, memberships: 600 })
+    expect(transactions() - before).toBe(1)
+    expect(new Set(store.coapGroups().map((group) => group.address)).size).toBe(300)
+    expect(engine.applicationFeed.get(known)).toMatchObject({ roomId: 'r1', members: 2 })
+    expect(engine.fromRooms({ types: ['luminaire'] })).toEqual({ groups: 0, memberships: 0 })
+    expect(transactions() - before).toBe(1)
+  })
+
+  it('is one transaction for an imported list, and nothing of it stays when one line of it is wrong', () => {
+    const { engine, store, transactions } = counted(100)
+    const pairs = Array.from({ length: 100 }, (_, index) => ({ deviceId: `d${index + 1}`, groupName: `g${index % 40}` }))
+    expect(codeOf(() => engine.assign([...pairs, { deviceId: 'd1', groupName: 'no/name' }]))).toBe('group.name-invalid')
+    expect(codeOf(() => engine.assign([...pairs, { deviceId: 'd999', groupName: 'g1' }]))).toBe('device.not-found')
+    expect([transactions(), store.applicationGroups().length, engine.planFeed.size]).toEqual([0, 0, 0])
+    engine.assign(pairs)
+    expect([transactions(), store.applicationGroups().length, engine.planFeed.size]).toEqual([1, 40, 100])
+  })
+
+  it('leaves nothing behind when the disk is full in the middle', () => {
+    const { engine, devices, store } = counted(0)
+    devices.roomRecords = [{ id: 'r', parentId: null, kind: 'room', name: 'R', position: 0 }]
+    devices.add(1, { roomId: 'r', type: 'luminaire' })
+    devices.add(2, { roomId: 'r', type: 'blind' })
+    store.beforeWrite = () => {
+      if (store.writes === 3) throw new AppError('store.disk-full', 'full')
+    }
+    expect(codeOf(() => engine.fromRooms({ types: ['luminaire', 'blind'] }))).toBe('store.disk-full')
+    expect(store.applicationGroups()).toEqual([])
+    expect(engine.applicationFeed.size + engine.coapFeed.size + engine.planFeed.size).toBe(0)
+  })
+})
+
 describe('a removed group', () => {
   it('that no device has vanishes at once, with its CoAP group', () => {
     const { engine, store } = createBench(1)
@@ -256,6 +313,24 @@ describe('groups from rooms', () => {
     const id = engine.createApplication({ name: '2.14-light' })
     expect(engine.fromRooms({ types: ['luminaire'], roomIds: ['f2'] })).toEqual({ groups: 1, memberships: 2 })
     expect(engine.applicationFeed.get(id)).toMatchObject({ roomId: 'r3', members: 1 })
+  })
+
+  it('give a group without a room to one of two rooms of the same name, not to both', () => {
+    const { engine } = floor()
+    const id = engine.createApplication({ name: 'Office-light' })
+    engine.fromRooms({ types: ['luminaire'], roomIds: ['r1', 'r2'] })
+    expect(engine.applicationFeed.get(id)).toMatchObject({ roomId: 'r1', members: 2 })
+    expect(engine.applicationFeed.rows().map((row) => row.name)).toEqual(['Office-light', '2-Office-light'])
+  })
+
+  it('find the group of a room again under a numbered name, whatever became of the names before it', () => {
+    const { engine, devices } = floor()
+    devices.roomRecords = ['a', 'b', 'c'].map((id, position) => ({ id, parentId: null, kind: 'room', name: 'Lab', position }))
+    for (const [index, roomId] of ['a', 'b', 'c'].entries()) devices.add(40 + index, { roomId, type: 'thermostat' })
+    expect(engine.fromRooms({ types: ['thermostat'] }).groups).toBe(3)
+    const [, second] = engine.applicationFeed.rows()
+    engine.removeApplication(second!.id)
+    expect(engine.fromRooms({ types: ['thermostat'], roomIds: ['c'] })).toEqual({ groups: 0, memberships: 0 })
   })
 
   it('get valid names from any room name', () => {

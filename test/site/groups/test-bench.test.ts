@@ -107,6 +107,18 @@ describe('a group test', () => {
     const row = await clock.until(tests.run(groupId, 'on', 1).finished)
     expect(row.members.map((member) => member.answerMs)).toEqual([10, 400])
     expect(row.members).toHaveLength(2)
+    expect(row.strangers).toBe(2)
+  })
+
+  it('counts each stranger once: a device that was removed and still has the group, not a member that the action does not concern', async () => {
+    const { tests, groupId, devices, clock, engine } = await lit(2)
+    devices.add(7, { type: 'switch' })
+    engine.setMemberships([{ deviceId: 'd7', groupId, desired: true }])
+    devices.remove(['d2'])
+    devices.client.answers = () => [answer(2, 5), answer(7, 6), answer(1, 400)]
+    const row = await clock.until(tests.run(groupId, 'on', 3).finished)
+    expect(verdicts(row)).toEqual({ d1: 'heard' })
+    expect(row.strangers).toBe(1)
   })
 
   it('expects nothing of members that the action does not concern, and does not wait for those that cannot be asked', async () => {
@@ -150,6 +162,55 @@ describe('a group test', () => {
     devices.client.failure = undefined
     devices.client.answers = () => [answer(1, 10)]
     expect(await clock.until(tests.run(groupId, 'on', 1).finished)).toMatchObject({ state: 'done' })
+  })
+
+  it('that cannot be shown is a failed test, also at its very beginning, and the next ones go ahead', async () => {
+    const { tests, groupId, devices, clock, store } = await lit(1)
+    devices.client.answers = () => [answer(1, 10)]
+    // Shown: both when asked for, then the first after its repeat, while it reads back, and when it has ended.
+    for (const failing of [1, 3, 4, 5]) {
+      let calls = 0
+      const end = tests.feed.subscribe(() => {
+        if (++calls === failing) throw new AppError('internal', 'A listener broke')
+      })
+      const [broken, next] = [tests.run(groupId, 'on', 1), tests.run(groupId, 'on', 1)]
+      const row = await clock.until(broken.finished)
+      expect(await clock.until(next.finished)).toMatchObject({ state: 'done' })
+      end()
+      expect(row).toMatchObject({ state: 'failed', failure: { code: 'internal', message: 'A listener broke' } })
+      expect(tests.feed.get(row.id)).toEqual(row)
+      expect(store.testRuns(99)).toContainEqual(row)
+    }
+    await tests.close()
+  })
+
+  it('whose evidence cannot be kept is a failed test; the next one goes ahead, and closing succeeds', async () => {
+    const { tests, groupId, devices, clock, store } = await lit(1)
+    devices.client.answers = () => [answer(1, 10)]
+    store.beforeWrite = () => {
+      throw new AppError('store.disk-full', 'full')
+    }
+    const { runId, finished } = tests.run(groupId, 'on', 1)
+    expect(await clock.until(finished)).toMatchObject({ state: 'failed', failure: { code: 'store.disk-full' } })
+    expect(tests.feed.get(runId)).toMatchObject({ state: 'failed', failure: { code: 'store.disk-full' } })
+    store.beforeWrite = () => undefined
+    expect(await clock.until(tests.run(groupId, 'on', 1).finished)).toMatchObject({ state: 'done', failure: null })
+    const end = tests.feed.subscribe(() => {
+      throw new AppError('internal', 'Every listener breaks')
+    })
+    const { finished: last } = tests.run(groupId, 'on', 1)
+    await clock.until(tests.close())
+    expect(await last).toMatchObject({ state: 'failed', failure: { message: 'Every listener breaks' } })
+    end()
+  })
+
+  it('that an earlier version kept without a count of strangers has none', async () => {
+    const bench = await lit(1)
+    const row = await bench.clock.until(bench.tests.run(bench.groupId, 'on', 1).finished)
+    const { strangers, ...kept } = row
+    expect(strangers).toBe(0)
+    bench.store.testRuns = () => [kept as TestRunRow]
+    expect(benchOf(bench).feed.rows()).toEqual([row])
   })
 
   it('keeps what a person saw, also when ticked while it runs', async () => {

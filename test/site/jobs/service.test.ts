@@ -126,6 +126,35 @@ describe('a job', () => {
     await clock.advance(2000)
     expect(jobs.feed.get(id)?.remainingMs).toBe(3000)
   })
+
+  test('gives no estimate when the last items take longer than the pace promised', async () => {
+    const { clock, jobs } = bench()
+    jobs.register(runner((subject) => delay(clock, subject === 's9' ? 60_000 : 1000).then(() => ok), 1))
+    const id = jobs.start('apply', 'Apply', subjects(10))
+    await clock.advance(9000)
+    expect(jobs.feed.get(id)?.remainingMs).toBe(1000)
+    await clock.advance(1000)
+    expect(jobs.feed.get(id)?.remainingMs).toBe(1000)
+    await clock.advance(1)
+    expect(jobs.feed.get(id)).toMatchObject({ state: 'running', remainingMs: null })
+    expect((await clock.until(jobs.finished(id))).remainingMs).toBeNull()
+  })
+
+  test('has the subjects queued that are pending or running, until it is finished', async () => {
+    const { clock, jobs } = bench()
+    jobs.register(runner(() => delay(clock, 100).then(() => ok)))
+    jobs.register(runner(() => delay(clock, 100).then(() => ok), 2, 'verify'))
+    const id = jobs.start('apply', 'Apply', subjects(5))
+    await clock.advance(150)
+    expect([...jobs.queued('apply')]).toEqual(['s2', 's3', 's4'])
+    jobs.pause(id)
+    await clock.advance(1000)
+    expect([...jobs.queued('apply')]).toEqual(['s4'])
+    expect(jobs.queued('verify').size).toBe(0)
+    jobs.resume(id)
+    await clock.until(jobs.finished(id))
+    expect(jobs.queued('apply').size).toBe(0)
+  })
 })
 
 describe('pause, cancel, retry', () => {
@@ -314,9 +343,12 @@ describe('a store that fails', () => {
     full = true
     await clock.advance(1000)
     expect(jobs.feed.get(id)).toMatchObject({ state: 'paused', counts: { ok: 2, running: 2, pending: 2 } })
+    expect(jobs.feed.get(id)?.failure).toEqual({ code: 'store.disk-full', message: 'No room', retryable: true, details: {} })
     expect(() => jobs.resume(id)).toThrow(expect.objectContaining({ code: 'store.disk-full' }))
+    expect(jobs.feed.get(id)?.failure?.code).toBe('store.disk-full')
     full = false
     jobs.resume(id)
+    expect(jobs.feed.get(id)).toMatchObject({ state: 'running', failure: null })
     expect((await clock.until(jobs.finished(id))).counts.ok).toBe(6)
     expect(runs).toHaveLength(6)
   })

@@ -71,6 +71,7 @@ function run(groupId: string, startedAt: number, verdicts: ReadonlyArray<TestRun
     spreadMs: null,
     medianMs: null,
     members: verdicts.map((verdict, index) => ({ deviceId: `d${index}`, verdict, answerMs: null, heardCount: 0, code: null, seen: null })),
+    strangers: 0,
     failure: null,
   }
 }
@@ -134,7 +135,18 @@ describe('progress', () => {
     const site = { ...empty, devices: [device('a')], exports: [exported] }
     expect(open({ ...site, revision: 4 }, 'handover')).toBe(0)
     expect(open({ ...site, revision: 5 }, 'handover')).toBe(1)
+    expect(progressOf({ ...site, revision: 4 }).at(-1)).toEqual({ step: 'handover', open: 0, total: 7 })
     expect(checklistOf({ ...site, revision: 5 }).find((row) => row.item === 'exported')?.open).toBe(1)
+  })
+})
+
+describe('the hand-over', () => {
+  it('has as many points open as the checklist', () => {
+    const devices = [device('a', { state: 'faulty', roomId: null })]
+    const site = { ...empty, devices, applicationGroups: [group('g', 0)] }
+    const items = checklistOf(site).filter((row) => row.open > 0)
+    expect(items.map((row) => row.item)).toEqual(['devices-placed', 'groups-have-members', 'no-failures', 'exported'])
+    expect(open(site, 'handover')).toBe(4)
   })
 })
 

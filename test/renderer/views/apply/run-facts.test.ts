@@ -15,6 +15,7 @@ function job(id: string, rest: Partial<JobRow> = {}): JobRow {
     finishedAt: at + 1,
     remainingMs: null,
     retryOf: null,
+    failure: null,
     ...rest,
     counts,
   }
@@ -55,6 +56,12 @@ describe('what a run came to', () => {
     const first = job('1', { counts: counts({ ok: 40, failed: 2 }) })
     const second = job('2', { retryOf: '1', counts: counts({ ok: 1, failed: 1 }) })
     expect(resultOf(second, [first, second])).toEqual({ confirmed: 41, failed: 1, remarks: 0, skipped: 0, left: 0 })
+  })
+  test('is not complete when it was cancelled: what it skipped was not tried', () => {
+    const cancelled = job('1', { state: 'cancelled', counts: counts({ ok: 5, skipped: 11 }) })
+    expect(resultOf(cancelled, [cancelled])).toEqual({ confirmed: 5, failed: 0, remarks: 0, skipped: 0, left: 11 })
+    const done = job('2', { counts: counts({ ok: 5, skipped: 1 }) })
+    expect(resultOf(done, [done])).toMatchObject({ skipped: 1, left: 0 })
   })
   test('says what a cancelled run did not reach, and survives a circle of retries', () => {
     const odd = job('1', { retryOf: '1', counts: counts({ ok: 3, pending: 4 }) })
