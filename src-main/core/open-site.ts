@@ -19,6 +19,7 @@ import type { Overview, Preflight } from '#main/site/overview/index.ts'
 import { createDemoMemory, createRegistrationStore } from '#main/store/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
 import { ResourceTree } from '#main/wire/coap/index.ts'
+import { registerGroups } from './group-registrations.ts'
 import { createNetwork, isLoopback, listenSomewhere } from './network.ts'
 import type { SiteChannel, SiteNetwork } from './network.ts'
 import { createProbes } from './probes.ts'
@@ -82,8 +83,11 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
   })
   const discovery = createDiscovery({ inventory, channels: () => network.channels().map(discoveryChannel), profiles, clock, logger })
   for (const runner of groups.runners) jobs.register(runner)
+  const endGroups = registerGroups(groups.applicationFeed, directory, { logger, together: (work) => file.transaction(work) })
   const endArrivals = directory.onChange(({ kind, registration }) => {
-    if (kind === 'registered' || kind === 'updated') discovery.registrationArrived(arrived(registration))
+    // What this program registered itself is no device.
+    if (registration.source !== undefined && (kind === 'registered' || kind === 'updated'))
+      discovery.registrationArrived(arrived(registration))
   })
 
   let networkFailure: AppError | undefined
@@ -155,6 +159,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
         () => jobs.close(),
         () => bench.close(),
         endArrivals,
+        endGroups,
         ...endProofs,
         () => discovery.close(),
         () => overview.close(),

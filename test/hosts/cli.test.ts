@@ -51,7 +51,9 @@ describe('groupwright', () => {
     const files = (await run('export', '--format', 'json,yaml', '--out', 'handed')) as ReadonlyArray<{ readonly path: string }>
     expect(files.map(({ path }) => existsSync(path))).toEqual([true, true])
     expect(readFileSync(files[0]?.path ?? '', 'utf8')).toContain('"groupwright-site"')
-    expect(await run('rd', 'ls')).toHaveLength(8)
+    const registered = (await run('rd', 'ls')) as ReadonlyArray<{ readonly endpointName: string }>
+    expect(registered.filter(({ endpointName }) => endpointName !== 'lights')).toHaveLength(8)
+    expect(registered).toHaveLength(9)
     const audit = (await run('audit')) as ReadonlyArray<{ readonly action: string; readonly actor: string }>
     expect(audit.map(({ action }) => action)).toEqual([
       'handover.export',
