@@ -15,7 +15,7 @@ describeWithPeer('aiocoap client against our server', PYTHON, (python) =>
       const { stdout, stderr } = await run(python, [...CLIENT, '-m', method, ...body, target], 60_000)
       // It ends text that lacks a line feed with one.
       const ended = stdout.at(-1) === 10
-      return { code: /\b([245]\.\d\d)\b/.exec(stderr)?.[1] ?? '', payload: ended ? stdout.slice(0, -1) : stdout }
+      return { code: /^([245]\.\d\d)\b/m.exec(stderr)?.[1] ?? '', payload: ended ? stdout.slice(0, -1) : stdout }
     },
     observe: async (target, count) => {
       const { stdout } = await run(python, [join(import.meta.dirname, 'aiocoap/observe.py'), target, String(count)], 30_000)
