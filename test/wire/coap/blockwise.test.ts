@@ -150,7 +150,30 @@ describe('Block1 at the server', () => {
     expect(place.endpoint.holdings().blockwiseBytes).toBe(0)
   })
 
-  it('Figure 10: block-wise POST with a block-wise response', async () => {
+  it('Figure 10: atomic block-wise POST with a block-wise response (in blocks of 1024 bytes, which our server slices by)', async () => {
+    const place = status(new Uint8Array(0))
+    const body = pattern(2500)
+    const post = (num: number, more: boolean, payload: Uint8Array): Partial<CoapMessage> => ({
+      ...put(num, more, 6, payload),
+      code: '0.02',
+    })
+    expect((await say(place, post(0, true, body.slice(0, 1024)))).code).toBe('2.31')
+    expect((await say(place, post(1, true, body.slice(1024, 2048)))).code).toBe('2.31')
+    const first = await say(place, post(2, false, body.slice(2048)))
+    expect([findBlock(first.options, BLOCK1), findBlock(first.options, BLOCK2)]).toEqual([
+      { num: 2, more: false, szx: 6 },
+      { num: 0, more: true, szx: 6 },
+    ])
+    const rest: number[] = [...first.payload]
+    for (let num = 1; num < 3; num++) {
+      const block = await say(place, { code: '0.02', options: [...path('status'), blockOption(BLOCK2, { num, more: false, szx: 6 })] })
+      expect(findBlock(block.options, BLOCK2)).toEqual({ num, more: num < 2, szx: 6 })
+      rest.push(...block.payload)
+    }
+    expect(rest).toEqual([...body])
+  })
+
+  it('Figure 11: atomic block-wise POST with a block-wise response, early negotiation', async () => {
     const place = status(new Uint8Array(0))
     const body = pattern(200)
     const post = (num: number, more: boolean, payload: Uint8Array): Partial<CoapMessage> => ({
