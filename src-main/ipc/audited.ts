@@ -38,8 +38,13 @@ const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
 const LISTED = 20
 const LONGEST_TEXT = 200
 
+/** What is needed of the core: the audit of the site that is open. */
+export interface AuditedCore {
+  openSite(): { readonly file: { readonly audit: Pick<ReturnType<Core['site']>['file']['audit'], 'append'> } } | undefined
+}
+
 /** The service; each audited op writes its entry after it succeeded. */
-export function withAudit(service: ContractService, core: Core, logger: Logger): ContractService {
+export function withAudit(service: ContractService, core: AuditedCore, logger: Logger): ContractService {
   return {
     subscribe: (feed, listener) => service.subscribe(feed, listener),
     close: () => service.close(),

@@ -1,6 +1,11 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { AppError, silentLogger } from '#main/base/index.ts'
+import { withAudit } from '#main/ipc/audited.ts'
+import type { ContractService } from '#main/ipc/index.ts'
+import { contractDouble } from './contract-double.ts'
 import { testProgram } from '../support/program.ts'
 import { temporaryFolder } from '../support/site-file.ts'
+import { VirtualClock } from '../support/virtual-clock.ts'
 
 describe('the audit of ops', () => {
   it('names who did what with a short account of the input, and leaves reading out', async () => {
@@ -25,16 +30,17 @@ describe('the audit of ops', () => {
     expect(new Set(older.map(({ action }) => action))).toEqual(new Set(['rooms.create', 'devices.create']))
   })
 
-  it('does not deny an effect because its entry could not be written', async () => {
-    const { program, session } = testProgram(temporaryFolder())
-    onTestFinished(() => program.close())
-    const details = { name: 'Audited', organisation: '', address: '', operator: '' }
-    await session.call('site.create', { kind: 'network', details, network: { bindAddress: '::1', coapPort: 0 } })
-    // The site is closed by the op's own caller while it runs: its audit is gone when it ends.
-    const [exported] = await Promise.all([
-      program.service.call('handover.export', { formats: ['json'] }, { actor: 'x' }),
-      program.service.call('site.close', {}, { actor: 'x' }),
-    ])
-    expect(typeof exported.ok).toBe('boolean')
+  it('does not deny an effect because its entry could not be written, and says so in the log', async () => {
+    const clock = new VirtualClock()
+    const logged: unknown[] = []
+    const logger = { ...silentLogger, error: (fields: unknown) => void logged.push(fields) }
+    const append = (): never => {
+      throw new AppError('store.disk-full', 'The disk is full')
+    }
+    const { service } = contractDouble({ clock })
+    const answered: ContractService = { ...service, call: () => Promise.resolve({ ok: true, value: undefined }) }
+    const audited = withAudit(answered, { openSite: () => ({ file: { audit: { append } } }) }, logger)
+    expect(await audited.call('jobs.cancel', { jobId: 'job-1' }, { actor: 'x' })).toEqual({ ok: true, value: undefined })
+    expect(logged).toEqual([{ op: 'jobs.cancel', code: 'store.disk-full' }])
   })
 })
