@@ -27,7 +27,8 @@ export const failureFacts: Readonly<Record<string, Facts>> = {
       'bad-quotes': ['line'],
     },
   },
-  'network.down': { by: 'reason', known: { 'no-channel': [], 'no-multicast': [] } },
+  'link.wrong-firmware': { by: 'reason', known: { 'spinel-rcp': [], 'openthread-cli': [], 'slip-radio': [] } },
+  'network.down': { by: 'reason', known: { 'no-channel': [], 'no-multicast': [], 'nobody-known': [] } },
   'device.duplicate': { by: 'field', known: { eui64: ['name', 'value'], serial: ['name', 'value'] } },
 }
 
