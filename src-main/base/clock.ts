@@ -12,6 +12,8 @@ export interface Clock {
   monotonicMs(): number
   /** Calls back once after `delayMs`. A pending timer does not keep the process alive by itself. */
   setTimer(delayMs: number, callback: () => void): Timer
+  /** Calls back once what has come in already is taken, sooner than any timer; where it is absent, a timer of 0 ms does. */
+  afterInput?(callback: () => void): Timer
 }
 
 /** The longest delay that Node's own timer takes before it wraps to 1 ms. */
@@ -25,6 +27,10 @@ export const systemClock: Clock = {
     const timer = setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_NODE_DELAY_MS))
     timer.unref()
     return { cancel: () => clearTimeout(timer) }
+  },
+  afterInput(callback) {
+    const immediate = setImmediate(callback)
+    return { cancel: () => clearImmediate(immediate) }
   },
 }
 

@@ -2,6 +2,10 @@
 export * from './crypto/hash.ts'
 export { AesKey, importAesKey, PrivateKey, PublicKey, type Curve } from './crypto/keys.ts'
 export { aeadByCoseId, aeads, type Aead } from './crypto/aead.ts'
+export { chaCha20Poly1305 } from './crypto/chacha.ts'
+export { aesCounterMode, COUNTER_NONCE_BYTES } from './crypto/counter-mode.ts'
+export { publicKeyOfCertificate } from './crypto/certificate-key.ts'
+export { toX25519PrivateKey, toX25519PublicKey } from './crypto/montgomery.ts'
 export { unwrapKey, wrapKey } from './crypto/key-wrap.ts'
 export {
   exportPrivateKey,
@@ -17,6 +21,8 @@ export {
   type KeyPair,
   type SignatureFormat,
 } from './crypto/curves.ts'
+export { pbkdf2 } from './crypto/pbkdf2.ts'
+export * from './crypto/pki-keys.ts'
 
 import { nativeCcm } from './crypto/aes-ccm.ts'
 import { nativeKeyWrap } from './crypto/key-wrap.ts'

@@ -8,6 +8,15 @@ export interface SocketAddress {
   readonly zone?: string
 }
 
+/** Who sent a datagram or a message, as a security layer has proven it. */
+export interface PeerIdentity {
+  readonly scheme: 'oscore' | 'group-oscore' | 'dtls-psk' | 'dtls-certificate' | 'dtls-public-key'
+  /** The same text for the same credential, also after reconnecting. */
+  readonly name: string
+  /** Of a certificate: the end entity's in DER, its chain behind it. */
+  readonly certificates?: readonly Uint8Array[]
+}
+
 export interface Datagram {
   readonly payload: Uint8Array
   readonly source: SocketAddress
@@ -15,6 +24,8 @@ export interface Datagram {
   readonly destination: SocketAddress | undefined
   /** Whether it came by IP multicast; channels that cannot tell answer false. */
   readonly multicast: boolean
+  /** Absent where the channel protects nothing. */
+  readonly peer?: PeerIdentity
 }
 
 export interface ChannelCounters {

@@ -2,6 +2,7 @@
 export * from './bytes.ts'
 export * from './cbor.ts'
 export * from './clock.ts'
+export * from './cose.ts'
 export * from './crypto.ts'
 export * from './datagram.ts'
 export * from './errors.ts'

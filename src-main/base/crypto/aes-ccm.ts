@@ -96,9 +96,11 @@ const libraryCcm: Ccm = {
     checkParameters(nonce, tagBytes, plaintext.length)
     const cipher = createCipheriv(ccmName(key), keyObjectOf(key), nonce, { authTagLength: tagBytes })
     cipher.setAAD(aad, { plaintextLength: plaintext.length })
-    const ciphertext = cipher.update(plaintext)
+    const sealed = new Uint8Array(plaintext.length + tagBytes)
+    sealed.set(cipher.update(plaintext))
     cipher.final()
-    return concatBytes(ciphertext, cipher.getAuthTag())
+    sealed.set(cipher.getAuthTag(), plaintext.length)
+    return sealed
   },
   open(key, nonce, aad, sealed, tagBytes) {
     const { ciphertext, tag } = splitSealed(sealed, tagBytes)
@@ -107,9 +109,9 @@ const libraryCcm: Ccm = {
     decipher.setAuthTag(tag)
     decipher.setAAD(aad, { plaintextLength: ciphertext.length })
     try {
-      const plaintext = new Uint8Array(decipher.update(ciphertext))
+      const plaintext = decipher.update(ciphertext)
       decipher.final()
-      return plaintext
+      return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length)
     } catch {
       throw authenticationFailed()
     }
