@@ -146,5 +146,6 @@ export function splitZone(text: string): { address: string; zone: string | undef
 }
 
 function isZone(text: string): boolean {
-  return /^[A-Za-z0-9._~-]{1,64}$/.test(text)
+  // A colon stands in the names of dongles, such as `dongle:E2A0C5`.
+  return /^[A-Za-z0-9._~:-]{1,64}$/.test(text)
 }
