@@ -25,7 +25,9 @@ export class BackOff {
 
   /** Asks, or gives the refusal again that still holds, with its age. */
   async run(to: SocketAddress, request: ClientRequest, ask: () => Promise<ClientResponse>): Promise<ClientResponse> {
-    const key = `${peerKey(to)} ${request.method} /${request.path.join('/')}`
+    // Without protection anybody can say so: that holds for requests without protection alone.
+    const sealed = request.security === undefined ? '' : ' sealed'
+    const key = `${peerKey(to)}${sealed} ${request.method} /${request.path.join('/')}`
     const nowMs = this.#clock.monotonicMs()
     const refused = this.#refused.get(key, nowMs)
     if (refused !== undefined) return { ...refused.response, elapsedMs: 0, ageMs: nowMs - refused.atMs }

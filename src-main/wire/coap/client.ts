@@ -1,5 +1,5 @@
 // The client role towards one peer: requests with bodies of any size, both ways in blocks where they need it (RFC 7252 §5, RFC 7959).
-import { AppError, concatBytes, equalBytes, type Clock, type Random, type SocketAddress } from '#main/base/index.ts'
+import { AppError, concatBytes, equalBytes, type Clock, type PeerIdentity, type Random, type SocketAddress } from '#main/base/index.ts'
 import { blockBytes, blockOption, findBlock, MAX_BLOCK_NUMBER, szxFor, type Block } from './block.ts'
 import { codeOfMethod, isResponseCode, isSuccess } from './codes.ts'
 import { echoOf, type EchoMemory } from './echo-memory.ts'
@@ -8,7 +8,7 @@ import { findOption, findUint, isCritical, OptionNumber, stringOption, uintOptio
 import { peerKey } from './message-layer.ts'
 import type { CoapParameters } from './parameters.ts'
 import { ReassemblyBudget, type Share } from './reassembly-budget.ts'
-import type { ClientRequest, ClientResponse, CoapOption, RequestOptions } from './types.ts'
+import type { ClientRequest, ClientResponse, CoapOption, RequestOptions, RequestSecurity } from './types.ts'
 
 export interface ClientOptions {
   readonly exchanges: Exchanges
@@ -33,6 +33,7 @@ interface Errand {
   readonly early: readonly CoapOption[]
   /** The Echo value that its messages carry (RFC 9175 §2.3). */
   readonly echo: { value: CoapOption | undefined }
+  readonly security: { by: RequestSecurity | undefined }
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -68,7 +69,8 @@ export class CoapRequester {
       signal: limit.signal,
       startedMs: clock.monotonicMs(),
       ...this.#blocksOf(options.blockBytes),
-      echo: { value: this.#options.echoes.take(to) },
+      echo: { value: request.security === undefined ? this.#options.echoes.take(to) : undefined },
+      security: { by: request.security },
     }
     try {
       const payload = request.payload ?? NO_BYTES
@@ -93,6 +95,7 @@ export class CoapRequester {
       startedMs,
       ...this.#blocksOf(undefined),
       echo: { value: undefined },
+      security: { by: first.identity === undefined ? request.security : request.security?.towards(first.identity) },
     }
     return this.#complete(errand, first, request.payload ?? NO_BYTES)
   }
@@ -210,10 +213,13 @@ export class CoapRequester {
     const response = await this.#exchangeOnce(errand, payload, extra)
     const challenge = echoOf(response.message.options)
     if (challenge === undefined) return response
+    const { by } = errand.security
     if (response.message.code !== '4.01') {
-      this.#options.echoes.keep(errand.to, challenge)
+      if (by === undefined) this.#options.echoes.keep(errand.to, challenge)
       return response
     }
+    // Of a group, who asks is answered alone (draft-ietf-core-oscore-groupcomm-28 §9).
+    if (response.identity !== undefined) errand.security.by = by?.towards(response.identity)
     // RFC 9175 §2.3: the server wants to see that the request is fresh. Asked once more, it is left at that.
     errand.echo.value = challenge
     return this.#exchangeOnce(errand, payload, extra)
@@ -225,7 +231,7 @@ export class CoapRequester {
     const response = await this.#options.exchanges.run(
       errand.to,
       { code: errand.code, options: value === undefined ? options : [...options, value], payload },
-      { confirmable: errand.confirmable, signal: errand.signal },
+      { confirmable: errand.confirmable, signal: errand.signal, security: errand.security.by?.open() },
     )
     const unknown = unknownCritical(response.message.options)
     if (unknown !== undefined) {
@@ -236,8 +242,9 @@ export class CoapRequester {
     return response
   }
 
-  #response(errand: Errand, { message, source }: ExchangeResponse, payload: Uint8Array): ClientResponse {
-    return toClientResponse(message.code, message.options, payload, source, this.#options.clock.monotonicMs() - errand.startedMs)
+  #response(errand: Errand, { message, source, identity }: ExchangeResponse, payload: Uint8Array): ClientResponse {
+    const elapsedMs = this.#options.clock.monotonicMs() - errand.startedMs
+    return toClientResponse(message.code, message.options, payload, source, elapsedMs, identity)
   }
 }
 
@@ -252,9 +259,11 @@ export function toClientResponse(
   payload: Uint8Array,
   source: SocketAddress,
   elapsedMs: number,
+  peer?: PeerIdentity,
 ): ClientResponse {
   if (!isResponseCode(code)) throw broken('Not a response code')
-  return { code, options, payload, contentFormat: findUint(options, OptionNumber.CONTENT_FORMAT), source, elapsedMs }
+  const response = { code, options, payload, contentFormat: findUint(options, OptionNumber.CONTENT_FORMAT), source, elapsedMs }
+  return peer === undefined ? response : { ...response, peer }
 }
 
 /** Whether the response is the first of several blocks. */

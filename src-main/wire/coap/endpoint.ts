@@ -11,7 +11,7 @@ import { Exchanges } from './exchange.ts'
 import { GroupClient } from './group-client.ts'
 import type { GroupObservation, GroupObserveOptions } from './group-observe.ts'
 import { IntermediaryPort, type Intermediary } from './intermediary.ts'
-import { MessageLayer } from './message-layer.ts'
+import { MessageLayer, type Origin, type Seen } from './message-layer.ts'
 import { ObserveClient } from './observe-client.ts'
 import { ObserveServer } from './observe-server.ts'
 import { OpenExchanges, type OpenExchange, type OpenExchangeListener } from './open-exchanges.ts'
@@ -19,12 +19,15 @@ import { DEFAULT_PARAMETERS, type CoapParameters } from './parameters.ts'
 import { PeerTalk } from './peer-talk.ts'
 import { ResourceTree } from './resource-tree.ts'
 import { CoapServer, contentOf } from './server.ts'
+import { isProtectedForm, SecurityPort } from './security-port.ts'
 import { TokenRoutes } from './token-routes.ts'
 import type { CoapCounters, TraceEvent } from './trace.ts'
 import type {
   ClientRequest,
   ClientResponse,
+  CoapMessage,
   GroupRequestOptions,
+  MessageSecurity,
   Observation,
   ObserveOptions,
   ObservingClient,
@@ -47,6 +50,8 @@ export interface CoapEndpointOptions {
   readonly cache?: Partial<CacheLimits>
   /** Whether the channel vouches for who the peer is, as DTLS does; nobody by default. Group requests of others are answered with care. */
   readonly isAuthenticated?: (peer: SocketAddress) => boolean
+  /** Opens protected requests (OSCORE). Those that leave name what protects them (`ClientRequest.security`). */
+  readonly security?: MessageSecurity
   /** Told of every message as it is sent or received. */
   readonly onTrace?: (event: TraceEvent) => void
 }
@@ -82,6 +87,7 @@ export class CoapEndpoint implements ObservingClient {
   readonly #backOff: BackOff
   readonly #cache: ResponseCache | undefined
   readonly #relay: IntermediaryPort | undefined
+  readonly #security: SecurityPort | undefined
 
   constructor(options: CoapEndpointOptions) {
     const { channel, clock, random } = options
@@ -94,10 +100,7 @@ export class CoapEndpoint implements ObservingClient {
     this.#messages = new MessageLayer(
       { channel, clock, random, logger, parameters, onTrace: options.onTrace },
       {
-        onRequest: (message, origin, seen) => {
-          const own = this.#relay === undefined ? message : this.#relay.onRequest(message, origin, seen)
-          if (own !== undefined) this.#server.onRequest(own, origin, seen)
-        },
+        onRequest: (message, origin, seen) => this.#onRequest(message, origin, seen),
         onResponse: (message, origin) =>
           this.#exchanges.onResponse(message, origin) ||
           this.#routes.onResponse(message, origin) ||
@@ -121,6 +124,9 @@ export class CoapEndpoint implements ObservingClient {
     this.#open = new OpenExchanges({ messages, clock, random, parameters, maxBlockBytes })
     const port = { channelId: channel.id, local: channel.local, clock, logger, parameters, messages, blocks: this.#blocks, maxBlockBytes }
     this.#relay = options.intermediary === undefined ? undefined : new IntermediaryPort({ ...port, intermediary: options.intermediary })
+    const { security } = options
+    this.#security =
+      security === undefined ? undefined : new SecurityPort({ security, messages, blocks: this.#blocks, clock, random, parameters })
     const tree = options.tree ?? new ResourceTree()
     const server = { clock, random, logger, parameters, blocks: this.#blocks, messages }
     this.#observers = new ObserveServer({ ...server, contentOf })
@@ -136,7 +142,7 @@ export class CoapEndpoint implements ObservingClient {
 
   request(to: SocketAddress, request: ClientRequest, options?: RequestOptions): Promise<ClientResponse> {
     const target = this.#withZone(to)
-    const cache = options?.cache === 'bypass' ? undefined : this.#cache
+    const cache = options?.cache === 'bypass' || request.security !== undefined ? undefined : this.#cache
     return this.#backOff.run(target, request, () => {
       if (cache === undefined) return this.#requester.request(target, request, options)
       return cache.run(target, request, (asked) => this.#requester.request(target, asked, options))
@@ -194,6 +200,17 @@ export class CoapEndpoint implements ObservingClient {
   /** Ends every request with `cancelled`, answers nothing any more, and leaves the channel open. */
   close(): void {
     this.#shut(new AppError('cancelled', 'The endpoint is closed'))
+  }
+
+  /** A proxy sees what passes through before it is opened, for that is protected end to end, and what it was sent itself in its plain form. */
+  #onRequest(message: CoapMessage, origin: Origin, seen: Seen): void {
+    const sealed = this.#security !== undefined && isProtectedForm(message)
+    const passed = sealed && this.#relay !== undefined ? this.#relay.onRequest(message, origin, seen) : message
+    if (passed === undefined) return
+    const opened = this.#security === undefined ? { message: passed, origin } : this.#security.onRequest(passed, origin, seen)
+    if (opened === undefined) return
+    const own = this.#relay === undefined ? opened.message : this.#relay.onRequest(opened.message, opened.origin, seen)
+    if (own !== undefined) this.#server.onRequest(own, opened.origin, seen)
   }
 
   /** A link-local address without zone is meant in the channel's own, and answers will come with it (RFC 4007 §6). */

@@ -1,20 +1,23 @@
 // One request to one peer and its one response, by token: NSTART, time limits, cancellation (RFC 7252 §4.7, §5.3). Blocks are above this.
-import { AppError, type Clock, type Random, type SocketAddress, type Timer } from '#main/base/index.ts'
+import { AppError, type Clock, type PeerIdentity, type Random, type SocketAddress, type Timer } from '#main/base/index.ts'
 import { peerKey, type MessageContent, type MessageLayer, type Origin, type Sent } from './message-layer.ts'
 import { exchangeLifetimeMs, maxTransmitWaitMs, type CoapParameters } from './parameters.ts'
 import { ProbingRate } from './probing-rate.ts'
-import type { CoapMessage } from './types.ts'
+import { openResponse } from './security.ts'
+import type { CoapMessage, ExchangeSecurity } from './types.ts'
 
 export interface ExchangeOptions {
   readonly confirmable: boolean
   readonly signal: AbortSignal | undefined
   /** A reserved token to use; one of this layer's own otherwise. */
   readonly token?: Uint8Array | undefined
+  readonly security?: ExchangeSecurity | undefined
 }
 
 export interface ExchangeResponse {
   readonly message: CoapMessage
   readonly source: SocketAddress
+  readonly identity?: PeerIdentity | undefined
 }
 
 interface Exchange {
@@ -90,7 +93,7 @@ export class Exchanges {
       }
       const exchange: Exchange = {
         peer: peerKey(to),
-        content: { ...request, token: options.token ?? this.#newToken() },
+        content: { ...request, token: options.token ?? this.#newToken(), protection: options.security },
         to,
         options,
         resolve,
@@ -111,9 +114,12 @@ export class Exchanges {
     const exchange = this.#byToken.get(tokenNumber(message.token))
     // The source must be the one that was asked (§5.3.2).
     if (exchange?.peer !== origin.peer) return false
+    const opened = openResponse(exchange.options.security, message, origin)
+    // What is not authentic is received and dropped; the exchange goes on waiting (RFC 8613 §8.4).
+    if (opened === undefined) return message.type !== 'ACK'
     this.#finish(exchange)
     this.#probing.heard(exchange.peer)
-    exchange.resolve({ message, source: origin.source })
+    exchange.resolve({ message: opened.message, source: origin.source, identity: opened.origin.identity })
     return true
   }
 

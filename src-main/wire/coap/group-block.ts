@@ -107,6 +107,9 @@ export class GroupBlocks {
     const echo = challengeOf(first)
     if (echo === undefined) return requester.continueResponse(this.#request, first, startedMs(), signal)
     const options = [...(this.#request.options ?? []).filter((option) => option.number !== OptionNumber.ECHO), echo]
-    return requester.request(first.source, { ...this.#request, options }, { signal })
+    const { security } = this.#request
+    // Who challenges is answered alone, with keys of the two where the group has such (draft-ietf-core-oscore-groupcomm-28 §9).
+    const towards = security === undefined || first.identity === undefined ? {} : { security: security.towards(first.identity) }
+    return requester.request(first.source, { ...this.#request, ...towards, options }, { signal })
   }
 }

@@ -1,6 +1,6 @@
 // Group requests: one Non-confirmable message, sent again if need be; responses by token from any source
 // (draft-ietf-core-groupcomm-bis-18 §3.1). What becomes of the responses is their collector's affair.
-import type { AppError, Clock, Random, SocketAddress } from '#main/base/index.ts'
+import { AppError, type Clock, type Random, type SocketAddress } from '#main/base/index.ts'
 import { requestOptions, type CoapRequester } from './client.ts'
 import { encodeMessage } from './codec.ts'
 import { codeOfMethod } from './codes.ts'
@@ -12,7 +12,8 @@ import { GROUP_TOKEN_BYTES, GroupTokens, tokenKey } from './group-tokens.ts'
 import { refuseCoapsPort } from './group-uri.ts'
 import { peerKey, type Delivery, type MessageContent, type MessageLayer, type Origin, type Sent } from './message-layer.ts'
 import type { CoapParameters } from './parameters.ts'
-import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, GroupRequestOptions } from './types.ts'
+import { openResponse } from './security.ts'
+import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, ExchangeSecurity, GroupRequestOptions } from './types.ts'
 
 export interface GroupClientOptions {
   readonly messages: MessageLayer
@@ -61,13 +62,17 @@ export class GroupClient {
     const { messages } = this.#options
     const token = this.#tokens.take()
     const key = tokenKey(token)
+    const security = request.security?.open()
     let turn: GroupTurn | undefined
     let messageId: number | undefined
     let sent: Sent | undefined
+    let last: MessageContent | undefined
     const heard: GroupCallListener = {
       onResponse: (message, origin) => {
+        const opened = openResponse(security, message, origin)
+        if (opened === undefined) return true
         turn?.answered()
-        return listener.onResponse(message, origin)
+        return listener.onResponse(opened.message, opened.origin)
       },
       onEnd: (error) => listener.onEnd(error),
     }
@@ -81,10 +86,12 @@ export class GroupClient {
         else this.#tokens.touchMessageId(messageId)
         sent?.stop()
         const delivery: Delivery = { failed: (error) => listener.onEnd(error) }
-        sent = messages.sendNonConfirmable(contentOf(request, token, extra), to, delivery, messageId)
+        // To those that missed it, the same message: also what protects it is the same (draft-ietf-core-oscore-groupcomm-28 §7.1).
+        if (last === undefined || which === 'new') last = sealed(contentOf(request, token, extra, security))
+        sent = messages.sendNonConfirmable(last, to, delivery, messageId)
         this.#pacing.sent(peerKey(to), this.bytes(request))
       },
-      sendTo: (server, extra, delivery) => messages.sendConfirmable(contentOf(request, token, extra), server, delivery),
+      sendTo: (server, extra, delivery) => messages.sendConfirmable(contentOf(request, token, extra, security), server, delivery),
       giveWay: () => turn?.leave(),
       close: () => {
         sent?.stop()
@@ -114,8 +121,15 @@ export class GroupClient {
 }
 
 /** Options of `extra` take the place of those with their number. */
-function contentOf(request: ClientRequest, token: Uint8Array, extra: readonly CoapOption[]): MessageContent {
+function contentOf(request: ClientRequest, token: Uint8Array, extra: readonly CoapOption[], protection?: ExchangeSecurity): MessageContent {
   const replaced = new Set(extra.map((option) => option.number))
   const options = [...requestOptions(request).filter((option) => !replaced.has(option.number)), ...extra]
-  return { code: codeOfMethod(request.method), token, options, payload: request.payload ?? NO_BYTES }
+  return { code: codeOfMethod(request.method), token, options, payload: request.payload ?? NO_BYTES, protection }
+}
+
+/** What leaves, made once. */
+function sealed(content: MessageContent): MessageContent {
+  const outer = content.protection === undefined ? content : content.protection.protect(content)
+  if (outer === undefined) throw new AppError('network.send-failed', 'The message could not be protected')
+  return outer
 }

@@ -121,9 +121,12 @@ class Collection {
     if (this.ended) return true
     const { clock, messages } = this.#context
     const elapsedMs = clock.monotonicMs() - this.#startedMs
-    const step = this.#blocks.add({ message, source: origin.source }, origin.peer)
+    const step = this.#blocks.add({ message, source: origin.source, identity: origin.identity }, origin.peer)
     if (step === 'whole') {
-      this.#deliver(toClientResponse(message.code, message.options, message.payload, origin.source, elapsedMs), origin.peer)
+      this.#deliver(
+        toClientResponse(message.code, message.options, message.payload, origin.source, elapsedMs, origin.identity),
+        origin.peer,
+      )
     } else if (step === 'full') messages.counters.overload++
     return true
   }

@@ -182,7 +182,7 @@ export class GroupObservation implements AsyncIterable<ClientResponse> {
     }
     if (sequence === undefined) this.#servers.delete(key)
     else if (!this.#isNewer(key, origin.source, sequence)) return true
-    const first = { message, source: origin.source }
+    const first = { message, source: origin.source, identity: origin.identity }
     const echo = challengeOf(first)
     if (echo !== undefined && !this.#challenged.has(key) && this.#challenged.size < this.#context.parameters.maxGroupResponses) {
       // The server registers nobody whose address is not proved: the same registration, with the proof (§6.3.1).
@@ -193,7 +193,7 @@ export class GroupObservation implements AsyncIterable<ClientResponse> {
     const step = this.#blocks.add(first, origin.peer)
     if (step === 'whole') {
       const elapsedMs = this.#context.clock.monotonicMs() - this.#startedMs
-      this.#push(toClientResponse(message.code, message.options, message.payload, origin.source, elapsedMs))
+      this.#push(toClientResponse(message.code, message.options, message.payload, origin.source, elapsedMs, origin.identity))
     } else if (step === 'full') this.#context.messages.counters.overload++
     return true
   }

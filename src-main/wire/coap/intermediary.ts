@@ -1,6 +1,6 @@
 // Requests that an intermediary takes before the resources do, and the way back to the client: one response or many with the request's
 // token (RFC 7252 §5.7; draft-ietf-core-groupcomm-proxy-07 §5.4). What it forwards, and to whom, is the intermediary's affair.
-import { toAppError, type Clock, type Logger, type SocketAddress, type Timer } from '#main/base/index.ts'
+import { toAppError, type Clock, type Logger, type PeerIdentity, type SocketAddress, type Timer } from '#main/base/index.ts'
 import { blockBytes, blockOption, findBlock, szxFor } from './block.ts'
 import type { BlockServer } from './block-server.ts'
 import { methodOfCode } from './codes.ts'
@@ -20,6 +20,8 @@ export interface RelayedRequest {
   readonly source: SocketAddress
   readonly destination: SocketAddress | undefined
   readonly channelId: string
+  /** Who the client is, where DTLS or OSCORE has proven it. */
+  readonly peer?: PeerIdentity
   /** The address of the endpoint that it came to. */
   readonly local: SocketAddress
 }
@@ -104,6 +106,7 @@ export class IntermediaryPort {
       destination: origin.destination,
       channelId,
       local,
+      ...(origin.identity === undefined ? {} : { peer: origin.identity }),
     }
     const verdict = intermediary.look(request)
     if (verdict === 'leave') return message
@@ -318,6 +321,7 @@ class Turn implements Responder {
       token: this.#message.token,
       options: contentFormat === undefined ? options : [...options, uintOption(OptionNumber.CONTENT_FORMAT, contentFormat)],
       payload: response.payload ?? NO_BYTES,
+      protection: this.#origin.reply,
     }
   }
 }

@@ -12,6 +12,7 @@ const PTOKEN = /[!#$%&'()*+\-./:<=>?@[\]^_`{|}~0-9A-Za-z]+/y
 const PLAIN = /[^"\\]*/y
 /** Values that are written without quotes. */
 const UNQUOTED = /^[0-9]+$/
+const EXT_VALUE = /^[!#$%&'()*+\-./:<=>?@[\]^_`{|}~0-9A-Za-z]+$/
 
 /** Reads a document of links. Fails with `link-format.invalid` and the offset where reading stopped. */
 export function parseLinkFormat(text: string): Link[] {
@@ -139,7 +140,7 @@ export function formatLink(link: Link): string {
 
 function formatValue(name: string, value: string): string {
   // An ext-value (RFC 5987) never stands in quotes.
-  if (UNQUOTED.test(value) || (name.endsWith('*') && /^[^\s",;\\]+$/.test(value))) return value
+  if (UNQUOTED.test(value) || (name.endsWith('*') && EXT_VALUE.test(value))) return value
   return `"${value.replace(/["\\]/g, '\\$&')}"`
 }
 

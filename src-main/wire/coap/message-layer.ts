@@ -18,23 +18,9 @@ import { FIRST_GROUP_MESSAGE_ID } from './group-tokens.ts'
 import { findOption, OptionNumber } from './options.ts'
 import { exchangeLifetimeMs, nonLifetimeMs, type CoapParameters } from './parameters.ts'
 import { newCounters, type CoapCounters, type TraceEvent } from './trace.ts'
-import type { CoapMessage, CoapOption } from './types.ts'
+import type { CoapMessage, CoapOption, MessageContent, Origin } from './types.ts'
 
-/** Where a message came from, and the key that its source has in every table. */
-export interface Origin {
-  readonly source: SocketAddress
-  readonly peer: string
-  readonly destination: SocketAddress | undefined
-  readonly multicast: boolean
-}
-
-/** A message without the parts that this layer gives it. */
-export interface MessageContent {
-  readonly code: string
-  readonly token: Uint8Array
-  readonly options: readonly CoapOption[]
-  readonly payload: Uint8Array
-}
+export type { MessageContent, Origin } from './types.ts'
 
 /** What becomes of a message that was sent. */
 export interface Delivery {
@@ -120,8 +106,10 @@ export class MessageLayer {
   // ---- Sending ---------------------------------------------------------------------------------------------------
 
   /** Sends a Confirmable message, again and again until it is acknowledged, reset, or given up (RFC 7252 §4.2). */
-  sendConfirmable(content: MessageContent, to: SocketAddress, delivery: Delivery, resumption?: Resumption): Sent {
+  sendConfirmable(plain: MessageContent, to: SocketAddress, delivery: Delivery, resumption?: Resumption): Sent {
     const { clock, random, parameters } = this.#options
+    const content = protectedForm(plain)
+    if (content === undefined) return this.#unsent(delivery)
     const messageId = this.#takeMessageId(peerKey(to))
     const message: CoapMessage = { type: 'CON', messageId, ...content }
     const bytes = encodeMessage(message, this.#extendedTokens)
@@ -152,7 +140,9 @@ export class MessageLayer {
   }
 
   /** Sends a Non-confirmable message; with a delivery, a Reset of it is heard until `stop`. Group requests bring Message IDs of their own. */
-  sendNonConfirmable(content: MessageContent, to: SocketAddress, delivery?: Delivery, messageId = this.#takeMessageId(peerKey(to))): Sent {
+  sendNonConfirmable(plain: MessageContent, to: SocketAddress, delivery?: Delivery, messageId = this.#takeMessageId(peerKey(to))): Sent {
+    const content = protectedForm(plain)
+    if (content === undefined) return this.#unsent(delivery)
     const message: CoapMessage = { type: 'NON', messageId, ...content }
     const bytes = encodeMessage(message, this.#extendedTokens)
     const pending = delivery === undefined ? NOTHING_PENDING : this.#watch(to, messageId, content.token, delivery, () => undefined)
@@ -161,8 +151,10 @@ export class MessageLayer {
   }
 
   /** Answers in the acknowledgement of a Confirmable message, and remembers it for duplicates. */
-  sendPiggybacked(content: MessageContent, messageId: number, to: SocketAddress, seen: Seen): void {
-    this.#reply({ type: 'ACK', messageId, ...content }, to, seen)
+  sendPiggybacked(plain: MessageContent, messageId: number, to: SocketAddress, seen: Seen): void {
+    const content = protectedForm(plain)
+    if (content === undefined) this.sendEmpty('ACK', messageId, to, seen)
+    else this.#reply({ type: 'ACK', messageId, ...content }, to, seen)
   }
 
   /** An Acknowledgement (also of a duplicate to come) or Reset without content. */
@@ -177,6 +169,14 @@ export class MessageLayer {
     this.#unsubscribe()
     for (const pending of [...this.#pending.values()]) pending.stop()
     this.#seen.clear()
+  }
+
+  /** Nothing may leave: the news of it comes in a later turn, as with a real failure to send. */
+  #unsent(delivery: Delivery | undefined): Sent {
+    this.counters.ignored++
+    const error = new AppError('network.send-failed', 'The message could not be protected')
+    const timer = this.#options.clock.setTimer(0, () => delivery?.failed?.(error))
+    return { stop: () => timer.cancel() }
   }
 
   #reply(message: CoapMessage, to: SocketAddress, seen: Seen | undefined): void {
@@ -247,7 +247,7 @@ export class MessageLayer {
       return
     }
     const message = parseChecked(bytes)
-    const origin: Origin = { source, peer: peerKey(source), destination, multicast }
+    const origin: Origin = { source, peer: peerKey(source), destination, multicast, identity: datagram.peer }
     if (message.type === 'ACK' || message.type === 'RST') {
       this.#traceReceived(datagram, message, 'first')
       this.#onAcknowledgement(message, origin)
@@ -297,7 +297,10 @@ export class MessageLayer {
     // Requests in ACK or RST, content in RST, and whatever came by multicast are errors that are ignored (§4.2).
     const sound = !origin.multicast && (message.code === EMPTY_CODE || (message.type === 'ACK' && isResponseCode(message.code)))
     if (pending === undefined || !sound) {
-      this.counters.ignored++
+      // OpenThread's server answers a group request in an ACK with the group's Message ID: the token says whose response it is.
+      const isToGroup = pending === undefined && sound && message.messageId >= FIRST_GROUP_MESSAGE_ID && isResponseCode(message.code)
+      const isTaken = isToGroup && this.#user.onResponse(message, origin)
+      if (!isTaken) this.counters.ignored++
       return
     }
     if (message.type === 'RST') {
@@ -363,6 +366,10 @@ export class MessageLayer {
       this.#options.logger.error({ channel: this.#options.channel.id, err: thrown }, 'A trace listener failed')
     }
   }
+}
+
+function protectedForm(content: MessageContent): MessageContent | undefined {
+  return content.protection === undefined ? content : content.protection.protect(content)
 }
 
 const NOTHING_PENDING: Sent = { stop: () => undefined }

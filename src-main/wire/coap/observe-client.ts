@@ -17,8 +17,9 @@ import { echoOf } from './echo-memory.ts'
 import { cancelled, type Exchanges, type ExchangeResponse } from './exchange.ts'
 import { peerKey } from './message-layer.ts'
 import { findOption, findUint, OptionNumber, uintOption } from './options.ts'
+import { openResponse } from './security.ts'
 import type { TokenRoutes } from './token-routes.ts'
-import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, Observation, ObserveOptions } from './types.ts'
+import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, ExchangeSecurity, Observation, ObserveOptions } from './types.ts'
 
 export interface ObserveClientOptions {
   readonly exchanges: Exchanges
@@ -96,6 +97,7 @@ class ClientObservation implements Observation {
   readonly #observe: ObserveOptions
   readonly #onEnd: () => void
   readonly #token: Uint8Array
+  readonly #security: ExchangeSecurity | undefined
   readonly #stop = new AbortController()
   readonly #queue = new BoundedQueue<ClientResponse>(MAX_QUEUED, 'drop-oldest')
   readonly #unroute: () => void
@@ -123,11 +125,16 @@ class ClientObservation implements Observation {
     this.#onEnd = onEnd
     this.#startedMs = options.clock.monotonicMs()
     this.#token = options.exchanges.reserveToken()
+    this.#security = request.security?.open()
     const peer = peerKey(to)
-    this.#unroute = options.routes.add(this.#token, (message, origin) => {
+    this.#unroute = options.routes.add(this.#token, (received, origin) => {
+      if (origin.peer !== peer) return false
+      const opened = openResponse(this.#security, received, origin)
+      // What is not authentic does not end the observation (RFC 8613 §8.4.2).
+      if (opened === undefined || (this.#security !== undefined && opened.origin.identity === undefined)) return received.type !== 'ACK'
       // A response with an unknown critical option is rejected (RFC 7252 §5.4.1).
-      if (origin.peer !== peer || unknownCritical(message.options) !== undefined) return false
-      this.#accept({ message, source: origin.source }, false)
+      if (unknownCritical(opened.message.options) !== undefined) return false
+      this.#accept({ message: opened.message, source: origin.source, identity: opened.origin.identity }, false)
       return true
     })
     const { signal } = observe
@@ -250,7 +257,7 @@ class ClientObservation implements Observation {
       options.push(blockOption(OptionNumber.BLOCK2, { num: 0, more: false, szx: szxFor(Math.min(wanted, maxBlockBytes)) }))
     }
     const content = { code: codeOfMethod(this.#request.method), options, payload: this.#request.payload ?? NO_BYTES }
-    return exchanges.run(this.#to, content, { confirmable, signal, token: this.#token })
+    return exchanges.run(this.#to, content, { confirmable, signal, token: this.#token, security: this.#security })
   }
 
   // ---- Notifications ---------------------------------------------------------------------------------------------
@@ -277,7 +284,7 @@ class ClientObservation implements Observation {
       this.#fetchRest(incoming, last)
       return
     }
-    this.#deliver(this.#responseOf(message, incoming.source), last)
+    this.#deliver(this.#responseOf(incoming), last)
   }
 
   #awaitMaxAge(message: CoapMessage): void {
@@ -306,9 +313,9 @@ class ClientObservation implements Observation {
     )
   }
 
-  #responseOf(message: CoapMessage, source: SocketAddress): ClientResponse {
+  #responseOf({ message, source, identity }: ExchangeResponse): ClientResponse {
     const elapsedMs = this.#options.clock.monotonicMs() - this.#startedMs
-    const response = toClientResponse(message.code, message.options, message.payload, source, elapsedMs)
+    const response = toClientResponse(message.code, message.options, message.payload, source, elapsedMs, identity)
     if (response.code !== '2.03' || this.#offered === undefined) return response
     const valid = findOption(response.options, OptionNumber.ETAG)
     const offered = findOption(this.#offered.options, OptionNumber.ETAG)

@@ -8,7 +8,7 @@ import { ObserveSubjects } from './observe-subjects.ts'
 import type { Observer } from './observer.ts'
 import { findOption, findUint, OptionNumber, uintOption } from './options.ts'
 import type { CoapParameters } from './parameters.ts'
-import type { CoapMessage, IncomingRequest, OutgoingResponse, Resource, ResourceHandler } from './types.ts'
+import type { CoapMessage, IncomingRequest, MessageProtection, OutgoingResponse, Resource, ResourceHandler } from './types.ts'
 
 export interface ObserveServerOptions {
   readonly clock: Clock
@@ -17,7 +17,7 @@ export interface ObserveServerOptions {
   readonly parameters: CoapParameters
   readonly blocks: BlockServer
   readonly messages: MessageLayer
-  readonly contentOf: (token: Uint8Array, response: OutgoingResponse) => MessageContent
+  readonly contentOf: (token: Uint8Array, response: OutgoingResponse, reply: MessageProtection | undefined) => MessageContent
 }
 
 const REGISTER = 0
@@ -87,6 +87,7 @@ export class ObserveServer {
     observer.handler = handler
     observer.established = false
     observer.group = origin.multicast
+    observer.reply = origin.reply
     return observer
   }
 
@@ -140,6 +141,7 @@ export class ObserveServer {
       key,
       lane: this.#lanes.join(origin.peer),
       to: origin.source,
+      reply: origin.reply,
       message,
       request,
       handler,
@@ -280,7 +282,7 @@ export class ObserveServer {
     observer.state = state
     try {
       const prepared = this.#options.blocks.prepare(observer.lane.peer, observer.message, answer)
-      this.#send(observer, this.#options.contentOf(observer.message.token, this.#numbered(prepared)), resumption)
+      this.#send(observer, this.#options.contentOf(observer.message.token, this.#numbered(prepared), observer.reply), resumption)
     } catch (thrown) {
       this.#options.logger.error({ err: toAppError(thrown) }, 'A notification could not be sent')
       this.#farewell(observer, { code: '5.00' })
@@ -303,7 +305,11 @@ export class ObserveServer {
     const done = (): void => this.#lanes.leave(observer)
     const delivery: Delivery = { acknowledged: done, reset: done, timedOut: done, failed: done }
     try {
-      this.#options.messages.sendConfirmable(this.#options.contentOf(observer.message.token, response), observer.to, delivery)
+      this.#options.messages.sendConfirmable(
+        this.#options.contentOf(observer.message.token, response, observer.reply),
+        observer.to,
+        delivery,
+      )
     } catch (thrown) {
       this.#options.logger.error({ err: toAppError(thrown) }, 'A notification could not be sent')
       done()

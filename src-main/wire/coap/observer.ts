@@ -1,13 +1,15 @@
 // An entry of a list of observers, and what it shares with others: the client endpoint and the observed resource (RFC 7641 §4.1, §4.5.1).
 import type { SocketAddress, Timer } from '#main/base/index.ts'
 import type { Sent } from './message-layer.ts'
-import type { CoapMessage, IncomingRequest, ObservableSource, OutgoingResponse, ResourceHandler } from './types.ts'
+import type { CoapMessage, IncomingRequest, MessageProtection, ObservableSource, OutgoingResponse, ResourceHandler } from './types.ts'
 
 /** One entry of a list of observers: a client endpoint and its token (§4.1). */
 export interface Observer {
   readonly key: string
   readonly lane: Lane
   readonly to: SocketAddress
+  /** Protects its notifications, where the registration came protected. */
+  reply: MessageProtection | undefined
   /** The request that registered; each notification answers it anew. */
   message: CoapMessage
   request: IncomingRequest

@@ -6,7 +6,8 @@ import { codeOfMethod } from './codes.ts'
 import { ExpiringMap } from './expiring-map.ts'
 import { peerKey, type MessageContent, type MessageLayer, type Origin, type Sent } from './message-layer.ts'
 import { minTokenReuseTimeMs, type CoapParameters } from './parameters.ts'
-import type { ClientRequest, ClientResponse, CoapMessage } from './types.ts'
+import { openResponse } from './security.ts'
+import type { ClientRequest, ClientResponse, CoapMessage, ExchangeSecurity } from './types.ts'
 
 export interface OpenExchangeListener {
   /** Each response as it comes; of a larger body the first block. */
@@ -35,6 +36,7 @@ interface Entry {
   readonly peer: string
   readonly startedMs: number
   readonly listener: OpenExchangeListener
+  readonly security: ExchangeSecurity | undefined
   sent: Sent | undefined
 }
 
@@ -65,7 +67,8 @@ export class OpenExchanges {
     }
     const token = this.#newToken()
     const key = tokenKey(token)
-    const entry: Entry = { peer: peerKey(to), startedMs: clock.monotonicMs(), listener, sent: undefined }
+    const security = request.security?.open()
+    const entry: Entry = { peer: peerKey(to), startedMs: clock.monotonicMs(), listener, security, sent: undefined }
     const close = (): void => {
       entry.sent?.stop()
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
@@ -82,7 +85,7 @@ export class OpenExchanges {
     }
     this.#entries.set(key, entry)
     try {
-      const content = contentOf(request, token)
+      const content = contentOf(request, token, security)
       entry.sent = confirmable ? messages.sendConfirmable(content, to, delivery) : messages.sendNonConfirmable(content, to, delivery)
     } catch (thrown) {
       close()
@@ -91,7 +94,7 @@ export class OpenExchanges {
     return {
       token,
       again: (next) => {
-        const content = contentOf(next, token)
+        const content = contentOf(next, token, security)
         if (confirmable) messages.sendConfirmable(content, to, {})
         else messages.sendNonConfirmable(content, to)
       },
@@ -104,8 +107,11 @@ export class OpenExchanges {
     if (message.token.length !== TOKEN_BYTES) return false
     const entry = this.#entries.get(tokenKey(message.token))
     if (entry?.peer !== origin.peer) return false
+    const opened = openResponse(entry.security, message, origin)
+    if (opened === undefined) return message.type !== 'ACK'
     const elapsedMs = this.#options.clock.monotonicMs() - entry.startedMs
-    entry.listener.onResponse(toClientResponse(message.code, message.options, message.payload, origin.source, elapsedMs))
+    const { code, options, payload } = opened.message
+    entry.listener.onResponse(toClientResponse(code, options, payload, origin.source, elapsedMs, opened.origin.identity))
     return true
   }
 
@@ -130,8 +136,9 @@ export class OpenExchanges {
   }
 }
 
-function contentOf(request: ClientRequest, token: Uint8Array): MessageContent {
-  return { code: codeOfMethod(request.method), token, options: requestOptions(request), payload: request.payload ?? NO_BYTES }
+function contentOf(request: ClientRequest, token: Uint8Array, protection: ExchangeSecurity | undefined): MessageContent {
+  const { method, payload } = request
+  return { code: codeOfMethod(method), token, options: requestOptions(request), payload: payload ?? NO_BYTES, protection }
 }
 
 function tokenKey(token: Uint8Array): string {

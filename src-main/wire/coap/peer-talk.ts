@@ -46,7 +46,8 @@ export class PeerTalk {
     // A server that does not know the option answers: until then the token must not belong to another request (RFC 7967 §3.2).
     const giveBack = (): void => exchanges.releaseToken(token)
     const wish = uintOption(OptionNumber.NO_RESPONSE, NO_RESPONSE_AT_ALL)
-    const content = { code: codeOfMethod(request.method), token, options: [...requestOptions(request), wish], payload }
+    const protection = request.security?.open()
+    const content = { code: codeOfMethod(request.method), token, options: [...requestOptions(request), wish], payload, protection }
     clock.setTimer(nonLifetimeMs(parameters), giveBack)
     if (options.confirmable !== true) {
       return this.#run(options.signal, (settle) => {

@@ -96,6 +96,7 @@ export function readRequest(message: CoapMessage, origin: Origin, channelId: str
       destination: origin.destination,
       multicast: origin.multicast,
       channelId,
+      ...(origin.identity === undefined ? {} : { peer: origin.identity }),
     },
     conditional: conditional ?? NO_NUMBERS,
     noResponse,

@@ -12,7 +12,7 @@ import { findOption, OptionNumber, uintOption } from './options.ts'
 import type { CoapParameters } from './parameters.ts'
 import { noResponseBit, readRequest, type ReadRequest } from './request-reader.ts'
 import type { ResourceTree } from './resource-tree.ts'
-import type { CoapMessage, CoapOption, OutgoingResponse, Resource, ResourceHandler, ResponseCode } from './types.ts'
+import type { CoapMessage, CoapOption, MessageProtection, OutgoingResponse, Resource, ResourceHandler, ResponseCode } from './types.ts'
 
 export interface ServerOptions {
   readonly channelId: string
@@ -98,6 +98,10 @@ export class CoapServer {
     const handler = resource.handlers[read.request.method]
     if (handler === undefined) {
       this.#refuse(turn, '4.05')
+      return
+    }
+    if (!isProtected(resource, origin)) {
+      this.#refuse(turn, '4.01')
       return
     }
     const stranger = resource.group?.authenticatedOnly === true && !this.#isAuthenticated(origin)
@@ -211,7 +215,7 @@ export class CoapServer {
       if (message.type === 'CON' && !turn.separate) messages.sendEmpty('ACK', message.messageId, origin.source, seen)
       return
     }
-    const content = contentOf(message.token, response)
+    const content = contentOf(message.token, response, origin.reply)
     if (message.type !== 'CON') messages.sendNonConfirmable(content, origin.source)
     else if (turn.separate) messages.sendConfirmable(content, origin.source, delivery)
     else messages.sendPiggybacked(content, message.messageId, origin.source, seen)
@@ -230,7 +234,7 @@ export class CoapServer {
       return
     }
     this.#serving++
-    const content = contentOf(message.token, response)
+    const content = contentOf(message.token, response, origin.reply)
     const estimate = resource.group?.leisure
     const bytes = estimate?.responseBytes ?? encodeMessage({ type: 'NON', messageId: 0, ...content }).length
     const leisureMs = estimate === undefined ? parameters.leisureMs : leastLeisureMs(bytes, estimate.groupSize, estimate.bytesPerS)
@@ -250,7 +254,7 @@ export class CoapServer {
   }
 
   #isAuthenticated(origin: Origin): boolean {
-    return this.#options.isAuthenticated?.(origin.source) === true
+    return origin.identity !== undefined || this.#options.isAuthenticated?.(origin.source) === true
   }
 
   /** The request as it may be answered to somebody who may be pretending to be another (groupcomm-bis §6.3). */
@@ -275,7 +279,12 @@ export class CoapServer {
   }
 }
 
-export function contentOf(token: Uint8Array, response: OutgoingResponse): MessageContent {
+function isProtected({ protection }: Resource, { identity }: Origin): boolean {
+  if (protection === undefined) return true
+  return identity !== undefined && (protection === 'required' || protection.includes(identity.scheme))
+}
+
+export function contentOf(token: Uint8Array, response: OutgoingResponse, protection?: MessageProtection): MessageContent {
   const options = response.options ?? NO_OPTIONS
   const { contentFormat } = response
   return {
@@ -283,6 +292,7 @@ export function contentOf(token: Uint8Array, response: OutgoingResponse): Messag
     token,
     options: contentFormat === undefined ? options : [...options, contentFormatOption(contentFormat)],
     payload: response.payload ?? NO_BYTES,
+    protection,
   }
 }
 

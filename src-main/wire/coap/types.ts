@@ -1,5 +1,5 @@
 // The shapes of CoAP as the rooms above see them: requests, responses, resources. No I/O.
-import type { SocketAddress } from '#main/base/index.ts'
+import type { PeerIdentity, SocketAddress } from '#main/base/index.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'FETCH' | 'PATCH' | 'iPATCH'
 export type MessageType = 'CON' | 'NON' | 'ACK' | 'RST'
@@ -34,6 +34,8 @@ export interface ClientRequest {
   readonly accept?: number
   /** Further options; those above must not be repeated here. */
   readonly options?: readonly CoapOption[]
+  /** Protects the request and every further one that it takes (blocks, registrations); only what proves itself answers it. */
+  readonly security?: RequestSecurity
 }
 
 export interface RequestOptions {
@@ -91,6 +93,8 @@ export interface ClientResponse {
   readonly elapsedMs: number
   /** How long it has stood in this client's cache; absent where it came over the network. */
   readonly ageMs?: number
+  /** Who answered, as the security layer has proven it; absent for errors that the server could not protect. */
+  readonly peer?: PeerIdentity
 }
 
 export interface GroupRequestOptions {
@@ -147,6 +151,8 @@ export interface IncomingRequest {
   readonly destination: SocketAddress | undefined
   readonly multicast: boolean
   readonly channelId: string
+  /** Who the client is, where DTLS or OSCORE has proven it. */
+  readonly peer?: PeerIdentity
 }
 
 export interface OutgoingResponse {
@@ -173,6 +179,8 @@ export interface Resource {
   readonly observable?: ObservableSource
   /** Asks for proof that a request is fresh and its source address true (RFC 9175 §2.3). */
   readonly echo?: EchoPolicy
+  /** Whether only requests that DTLS or OSCORE protects are served; others are answered 4.01. A list names the schemes that will do. */
+  readonly protection?: 'required' | ReadonlyArray<PeerIdentity['scheme']>
   /** Critical options that its handlers honour besides those of every resource, e.g. If-Match; others are answered 4.02. */
   readonly criticalOptions?: readonly number[]
 }
@@ -229,6 +237,71 @@ export interface EchoPolicy {
 export interface ResourceRegistry {
   /** Adds a resource at an absolute path such as `/rd`; the returned function takes it away. */
   add(path: string, resource: Resource): () => void
+}
+
+// ---- Protection --------------------------------------------------------------------------------------------------
+
+/** Where a message came from, and the key that its source has in every table. */
+export interface Origin {
+  readonly source: SocketAddress
+  readonly peer: string
+  readonly destination: SocketAddress | undefined
+  readonly multicast: boolean
+  /** Who the sender is, where the channel or a security layer has proven it. */
+  readonly identity?: PeerIdentity | undefined
+  /** Protects what answers a protected request. */
+  readonly reply?: MessageProtection | undefined
+}
+
+/** A message without the parts that this layer gives it. */
+export interface MessageContent {
+  readonly code: string
+  readonly token: Uint8Array
+  readonly options: readonly CoapOption[]
+  readonly payload: Uint8Array
+  /** What leaves is its outcome, made once: retransmissions and answers to duplicates are the same bytes. */
+  readonly protection?: MessageProtection | undefined
+}
+
+// Where a security layer stands: below the exchange and above the message layer, so that requests, blocks, notifications and group
+// responses are protected one by one (RFC 8613 §2, §8). What protects them, and with which keys, is the layer's affair.
+
+/** The keys of a request and of its responses. Whoever asks names them in the request. */
+export interface RequestSecurity {
+  /** For each token anew. */
+  open(): ExchangeSecurity
+  /** What protects a further request to one who has answered: of a group, one member alone. */
+  towards(responder: PeerIdentity): RequestSecurity
+}
+
+/** Takes messages in their plain form and gives those that leave. */
+export interface MessageProtection {
+  /** Undefined where nothing may leave. Throws where the keys must not be used any more. */
+  protect(content: MessageContent): MessageContent | undefined
+}
+
+/** The requests of one token, and what answers them. */
+export interface ExchangeSecurity extends MessageProtection {
+  /** Undefined for what is not authentic, or was received before. */
+  unprotect(response: CoapMessage): OpenedResponse | undefined
+}
+
+export interface OpenedResponse {
+  readonly message: CoapMessage
+  /** Absent for an error that the server could not protect (RFC 8613 §8.2): nobody has vouched for it. */
+  readonly identity: PeerIdentity | undefined
+}
+
+/** `plain`: nothing protects the request. `answer`: the layer's own reply, `reply` where it is to be protected. */
+export type OpenedRequest =
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'request'; readonly message: CoapMessage; readonly identity: PeerIdentity; readonly reply: MessageProtection }
+  | { readonly kind: 'answer'; readonly content: MessageContent }
+  | { readonly kind: 'drop' }
+
+/** What an endpoint asks of each request that comes in. */
+export interface MessageSecurity {
+  openRequest(message: CoapMessage, origin: Origin): OpenedRequest
 }
 
 // ---- Link format (RFC 6690) --------------------------------------------------------------------------------------
