@@ -19,39 +19,90 @@ interface Row {
   readonly source: string
 }
 
-const COLUMNS = 'id, endpoint_name, sector, base, base_explicit, lifetime_s, registered_at, expires_at, attributes, links, source'
+const COLUMNS = [
+  'id',
+  'endpoint_name',
+  'sector',
+  'base',
+  'base_explicit',
+  'lifetime_s',
+  'registered_at',
+  'expires_at',
+  'attributes',
+  'links',
+  'source',
+] as const
 /** What a renewal may change; the links, by far the largest column, stay as they are. */
 const RENEWED = ['base', 'base_explicit', 'lifetime_s', 'registered_at', 'expires_at', 'attributes', 'source']
 
+interface Placed {
+  readonly id: string
+  readonly position: number
+}
+
 export function createRegistrationStore(database: Database): RegistrationStore {
-  const all = database.prepare<[], Row>(`SELECT ${COLUMNS} FROM registration ORDER BY rowid`)
-  const assignments = [...RENEWED, 'links'].map((column) => `${column} = excluded.${column}`).join(', ')
-  const save = database.prepare<Row>(
-    `INSERT INTO registration (${COLUMNS})
-     VALUES (@id, @endpoint_name, @sector, @base, @base_explicit, @lifetime_s, @registered_at, @expires_at, @attributes, @links, @source)
-     ON CONFLICT (id) DO UPDATE SET ${assignments}`,
-  )
-  const renew = database.prepare<Row>(
-    `UPDATE registration SET ${RENEWED.map((column) => `${column} = @${column}`).join(', ')} WHERE id = @id`,
-  )
-  const remove = database.prepare<[string]>('DELETE FROM registration WHERE id = ?')
-  const apply = (changes: readonly RegistrationChange[]): void => {
-    for (const change of changes) {
-      if (change.kind === 'remove') remove.run(change.id)
-      else (change.kind === 'save' ? save : renew).run(toRow(change.record))
+  const all = database.prepare<[], Row & Placed>(`SELECT position, ${COLUMNS.join(', ')} FROM registration ORDER BY position`)
+  const places = database.prepare<[], Placed>('SELECT id, position FROM registration')
+  // By position, not by name: of all statements this one runs thousands of times a second.
+  const insert = database.prepare(`INSERT INTO registration (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`)
+  const replace = database.prepare<Row & Placed>(updateOf([...RENEWED, 'endpoint_name', 'sector', 'links']))
+  const renew = database.prepare<Row & Placed>(updateOf(RENEWED))
+  const remove = database.prepare<[number, string]>('DELETE FROM registration WHERE position = ? AND id = ?')
+  const shift = database.prepare<[number, number]>('UPDATE registration SET registered_at = registered_at + ?, expires_at = expires_at + ?')
+  /** Undefined until they are needed, and after a transaction that came to nothing. */
+  let positions: Map<string, number> | undefined
+
+  const known = (): Map<string, number> => (positions ??= new Map(places.all().map(({ id, position }) => [id, position])))
+  const save = (row: Row): void => {
+    const position = known().get(row.id)
+    if (position !== undefined && replace.run({ ...row, position }).changes > 0) return
+    known().set(row.id, Number(insert.run(...COLUMNS.map((column) => row[column])).lastInsertRowid))
+  }
+  const applyOne = (change: RegistrationChange): void => {
+    if (change.kind === 'shift') shift.run(change.byMs, change.byMs)
+    else if (change.kind === 'save') save(toRow(change.record))
+    else {
+      const id = change.kind === 'remove' ? change.id : change.record.id
+      const position = known().get(id)
+      if (position === undefined) return
+      if (change.kind === 'renew') {
+        renew.run({ ...toRow(change.record), position })
+        return
+      }
+      remove.run(position, id)
+      known().delete(id)
     }
   }
-  const applyAll = database.transaction(apply)
+  const forgetting = <Result>(work: () => Result): Result => {
+    try {
+      return guarded(work)
+    } catch (error) {
+      // What was inserted may be gone again.
+      positions = undefined
+      throw error
+    }
+  }
+  const applyAll = database.transaction((changes: readonly RegistrationChange[]) => changes.forEach(applyOne))
   return {
-    load: () => guarded(() => all.all().map(toRecord)),
-    apply: (changes) => {
+    load: () =>
       guarded(() => {
-        if (database.inTransaction) apply(changes)
+        const rows = all.all()
+        positions = new Map(rows.map(({ id, position }) => [id, position]))
+        return rows.map(toRecord)
+      }),
+    apply: (changes) => {
+      forgetting(() => {
+        if (database.inTransaction) changes.forEach(applyOne)
         else applyAll.immediate(changes)
       })
     },
-    transaction: (work) => guarded(() => database.transaction(work).immediate()),
+    transaction: (work) => forgetting(() => database.transaction(work).immediate()),
   }
+}
+
+function updateOf(columns: readonly string[]): string {
+  // Both: an outer transaction may have taken the row away, and its position may be another's.
+  return `UPDATE registration SET ${columns.map((column) => `${column} = @${column}`).join(', ')} WHERE position = @position AND id = @id`
 }
 
 function toRow(record: RegistrationRecord): Row {
@@ -102,7 +153,12 @@ function readSource(text: string): RegistrationSource | undefined {
   if (!isObject(parsed) || typeof parsed.channelId !== 'string' || !isObject(parsed.address)) return undefined
   const { address, port, zone } = parsed.address
   if (typeof address !== 'string' || typeof port !== 'number') return undefined
-  return { channelId: parsed.channelId, address: typeof zone === 'string' ? { address, port, zone } : { address, port } }
+  const { channelId, identity } = parsed
+  return {
+    channelId,
+    address: typeof zone === 'string' ? { address, port, zone } : { address, port },
+    ...(typeof identity === 'string' ? { identity } : {}),
+  }
 }
 
 function isArray(value: unknown): value is readonly unknown[] {

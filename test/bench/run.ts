@@ -9,6 +9,7 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   coap: async () => (await import('./coap.ts')).benchCoap(),
   devices: async () => (await import('./devices.ts')).benchDevices(),
   import: async () => (await import('./import.ts')).benchImport(),
+  link: async () => (await import('./link-ip.ts')).benchLinkIp(),
   rd: async () => [
     ...(await (await import('./rd.ts')).benchDirectory()),
     ...(await (await import('./rd-durable.ts')).benchDurableDirectory()),

@@ -97,4 +97,27 @@ describeWithPeer('aiocoap and the directory', PYTHON, (python) => {
     expect(told.startsWith('\n')).toBe(true)
     expect(told).toContain(`<coap://[::1]:${port}/sensors/temp>`)
   })
+
+  it('its client finds what its own test suite asks of a directory, and all operations', async () => {
+    const { origin } = await open()
+    const { stdout, stderr } = await run(python, [join(import.meta.dirname, 'aiocoap/rd_cases.py'), origin], 30_000)
+    expect(new TextDecoder().decode(stdout).trim().split('\n'), stderr).toEqual([
+      'discovery of core.rd\t1',
+      'discovery of core.rd-lookup-ep\t1',
+      'discovery of core.rd-lookup-res\t1',
+      'registration\t2.01\tTrue',
+      'registration again\t2.01\tTrue',
+      'resource lookup\t2.05\t1\tTrue',
+      'endpoint lookup\t2.05\t1\tTrue',
+      'second page of one\t2.05\t1',
+      'update\t2.04',
+      'lookup after the update\tcoap://local.example/sensors/light',
+      'reading\t2.05\tTrue',
+      'no name\t4.00',
+      'no links\t4.00',
+      'removal\t2.02',
+      'removal again\t4.04',
+      'lookup of nothing\t2.05\t0',
+    ])
+  })
 })

@@ -3,7 +3,7 @@
 import Database from 'better-sqlite3'
 import { silentLogger, systemClock, systemRandom } from '#main/base/index.ts'
 import { createResourceDirectory } from '#main/services/rd/index.ts'
-import { sql } from '#main/store/migrations/0001-first.ts'
+import { migrate } from '#main/store/migrate.ts'
 import { createRegistrationStore } from '#main/store/registrations.ts'
 import { CoapEndpoint, ResourceTree } from '#main/wire/coap/index.ts'
 import { openUdpChannel } from '#main/wire/ip/index.ts'
@@ -11,10 +11,7 @@ import { openUdpChannel } from '#main/wire/ip/index.ts'
 const database = new Database(process.argv[2])
 database.pragma('journal_mode = WAL')
 database.pragma('synchronous = FULL')
-if (database.pragma('user_version', { simple: true }) === 0) {
-  database.exec(sql)
-  database.pragma('user_version = 1')
-}
+migrate(database)
 const ports = { clock: systemClock, random: systemRandom, logger: silentLogger }
 const tree = new ResourceTree()
 createResourceDirectory({ store: createRegistrationStore(database), registry: tree, ...ports })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { RegistrationChange, RegistrationRecord } from '#main/services/rd/index.ts'
 import { createDemoMemory } from '#main/store/demo-memory.ts'
-import { sql } from '#main/store/migrations/0001-first.ts'
+import { migrate } from '#main/store/migrate.ts'
 import { createRegistrationStore } from '#main/store/registrations.ts'
 import { RdHarness } from '../services/rd/harness.ts'
 import { temporaryFolder } from '../support/site-file.ts'
@@ -13,10 +13,7 @@ import { temporaryFolder } from '../support/site-file.ts'
 function openDatabase(path = join(temporaryFolder(), 'rd.sqlite')): Database.Database {
   const database = new Database(path)
   onTestFinished(() => void database.close())
-  if (database.pragma('user_version', { simple: true }) === 0) {
-    database.exec(sql)
-    database.pragma('user_version = 1')
-  }
+  migrate(database)
   return database
 }
 
@@ -36,6 +33,7 @@ const record = (id: string): fc.Arbitrary<RegistrationRecord> =>
     source: fc.option(
       fc.record({
         channelId: text,
+        ...(id === 'b' ? { identity: text } : {}),
         address: fc.oneof(
           fc.record({ address: text, port: fc.nat(65_535) }),
           fc.record({ address: text, port: fc.nat(65_535), zone: fc.constantFrom('eth0', 'en1') }),
@@ -57,12 +55,13 @@ describe('registrations', () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 20 }), (changes) => {
         const database = new Database(':memory:')
-        database.exec(sql)
+        migrate(database)
         const store = createRegistrationStore(database)
         const expected = new Map<string, RegistrationRecord>()
         for (const one of changes) {
           store.apply([one])
           if (one.kind === 'remove') expected.delete(one.id)
+          else if (one.kind === 'shift') continue
           else if (one.kind === 'save') expected.set(one.record.id, one.record)
           else {
             const before = expected.get(one.record.id)
@@ -79,8 +78,8 @@ describe('registrations', () => {
   it('either all changes of a call are kept or none', () => {
     const store = createRegistrationStore(openDatabase())
     const [one] = fc.sample(record('a'), { numRuns: 1, seed: 1 })
-    const clash: RegistrationRecord = { ...one!, id: 'z' }
-    // The second has the same endpoint name and sector, which the schema forbids.
+    // The second has a lifetime that the schema forbids.
+    const clash: RegistrationRecord = { ...one!, id: 'z', lifetimeS: 0.5 }
     expect(() =>
       store.apply([
         { kind: 'save', record: one! },
@@ -88,6 +87,77 @@ describe('registrations', () => {
       ]),
     ).toThrow()
     expect([...store.load()]).toEqual([])
+  })
+
+  it('what a transaction around them took back is written anew, and never over another', () => {
+    const database = openDatabase()
+    const store = createRegistrationStore(database)
+    const [a, b, c] = ['a', 'b', 'c'].map((id) => fc.sample(record(id), { numRuns: 1, seed: 3 })[0]!)
+    store.apply([{ kind: 'save', record: a! }])
+    const takeBack = (work: () => void): void => {
+      expect(() =>
+        database.transaction(() => {
+          work()
+          throw new RangeError('no')
+        })(),
+      ).toThrow('no')
+    }
+    // The store is not told: the transaction is another's.
+    takeBack(() => store.apply([{ kind: 'save', record: b! }]))
+    store.apply([{ kind: 'save', record: c! }])
+    store.apply([
+      { kind: 'renew', record: b! },
+      { kind: 'save', record: b! },
+    ])
+    expect([...store.load()]).toEqual([a, c, b])
+    takeBack(() => store.apply([{ kind: 'remove', id: 'a' }]))
+    expect([...createRegistrationStore(database).load()]).toEqual([a, c, b])
+  })
+
+  it('a shift moves the times of all', () => {
+    const store = createRegistrationStore(openDatabase())
+    const [a, b] = ['a', 'b'].map((id) => fc.sample(record(id), { numRuns: 1, seed: 4 })[0]!)
+    store.apply([
+      { kind: 'save', record: a! },
+      { kind: 'shift', byMs: -5000 },
+      { kind: 'save', record: b! },
+    ])
+    expect([...store.load()]).toEqual([{ ...a, registeredAt: a!.registeredAt - 5000, expiresAt: a!.expiresAt - 5000 }, b])
+  })
+
+  it('of a file of version 1 are all there, in their order', () => {
+    const database = new Database(':memory:')
+    migrate(database, 1)
+    const insert = database.prepare(
+      `INSERT INTO registration VALUES (?, ?, '', 'coap://h', 1, 60, 1000, 61000, '[["et","x"]]', '</a>', 'null')`,
+    )
+    for (const id of ['z', 'gone', 'm', 'a']) insert.run(id, `ep ${id}`)
+    database.exec(`DELETE FROM registration WHERE id = 'gone'`)
+    database.exec(`UPDATE registration SET links = '</b>' WHERE id = 'z'`)
+    migrate(database)
+    const store = createRegistrationStore(database)
+    const rows = [...store.load()]
+    expect(rows.map(({ id, links }) => [id, links])).toEqual([
+      ['z', '</b>'],
+      ['m', '</a>'],
+      ['a', '</a>'],
+    ])
+    expect(rows[1]).toEqual({
+      id: 'm',
+      endpointName: 'ep m',
+      sector: '',
+      base: 'coap://h',
+      baseExplicit: true,
+      lifetimeS: 60,
+      registeredAt: 1000,
+      expiresAt: 61_000,
+      attributes: [{ name: 'et', value: 'x' }],
+      links: '</a>',
+      source: undefined,
+    })
+    store.apply([{ kind: 'remove', id: 'm' }])
+    expect([...store.load()].map(({ id }) => id)).toEqual(['z', 'a'])
+    database.close()
   })
 
   it('rows that somebody has damaged are read as far as they go', () => {

@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { AppError, silentLogger } from '#main/base/index.ts'
-import { createSiteFile, listBackups, newestBackup, openSiteFile, peekSiteFile, storeFailure } from '#main/store/index.ts'
+import { createSiteFile, CURRENT_VERSION, listBackups, newestBackup, openSiteFile, peekSiteFile, storeFailure } from '#main/store/index.ts'
 import { exampleSite, storePorts, temporaryFolder, temporarySite } from '../support/site-file.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
@@ -78,7 +78,12 @@ describe('a new site file', () => {
   test('has WAL, full synchronisation, foreign keys and the application id GWST', () => {
     const { database, path } = temporarySite()
     const pragma = (name: string): unknown => database.pragma(name, { simple: true })
-    expect([pragma('journal_mode'), pragma('synchronous'), pragma('foreign_keys'), pragma('user_version')]).toEqual(['wal', 2, 1, 1])
+    expect([pragma('journal_mode'), pragma('synchronous'), pragma('foreign_keys'), pragma('user_version')]).toEqual([
+      'wal',
+      2,
+      1,
+      CURRENT_VERSION,
+    ])
     expect(readFileSync(path).subarray(68, 72).toString('latin1')).toBe('GWST')
   })
 
@@ -180,7 +185,7 @@ describe('versions', () => {
     raw.close()
     const before = readFileSync(path)
     const failure = failureOf(() => openSiteFile(path, ports))
-    expect([failure.code, failure.details]).toEqual(['store.newer-version', { fileVersion: 99, supportedVersion: 1 }])
+    expect([failure.code, failure.details]).toEqual(['store.newer-version', { fileVersion: 99, supportedVersion: CURRENT_VERSION }])
     expect(readFileSync(path).equals(before)).toBe(true)
     expect(peekSiteFile(path)).toBeUndefined()
   })

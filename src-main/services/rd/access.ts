@@ -1,15 +1,15 @@
 // Who may make and change which registration (RFC 9176 §7, §8.2, §8.3).
 import { AppError } from '#main/base/index.ts'
 import { checkOwner } from './ownership.ts'
-import type { DirectoryOptions, RegistrationRecord, RegistrationSource } from './types.ts'
+import type { DirectoryOptions, RegistrationPolicy, RegistrationRecord, RegistrationSource } from './types.ts'
 
 export class AccessPolicy {
-  readonly #policy: NonNullable<DirectoryOptions['policy']>
+  readonly #policy: () => RegistrationPolicy
   readonly #isEnrolled: DirectoryOptions['isEnrolled']
 
-  constructor(options: Pick<DirectoryOptions, 'policy' | 'isEnrolled'>) {
-    this.#policy = options.policy ?? 'open'
-    this.#isEnrolled = options.isEnrolled
+  constructor(policy: () => RegistrationPolicy, isEnrolled: DirectoryOptions['isEnrolled']) {
+    this.#policy = policy
+    this.#isEnrolled = isEnrolled
   }
 
   /** Throws `access.denied` unless the source may register under that name; `known` is what is registered there. */
@@ -26,7 +26,7 @@ export class AccessPolicy {
 
   /** Asked before every operation, not the first one alone: §8.2 wants the name checked on each. */
   #checkEnrolled(endpointName: string, sector: string, source: RegistrationSource): void {
-    if (this.#policy !== 'enrolled-only') return
+    if (this.#policy() !== 'enrolled-only') return
     if (this.#isEnrolled?.({ endpointName, sector, source }) !== true) {
       throw new AppError('access.denied', 'The endpoint is not enrolled under this name')
     }
@@ -34,6 +34,6 @@ export class AccessPolicy {
 
   #checkOwned(record: RegistrationRecord, source: RegistrationSource): void {
     // What this program announces, its groups above all, belongs to no endpoint under any policy.
-    if (this.#policy === 'first-come' || record.source === undefined) checkOwner(record, source)
+    if (this.#policy() === 'first-come' || record.source === undefined) checkOwner(record, source)
   }
 }

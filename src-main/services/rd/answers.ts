@@ -9,7 +9,7 @@ import {
   type OutgoingResponse,
   type ResourceHandler,
 } from '#main/wire/coap/index.ts'
-import type { SourceRates } from './source-limits.ts'
+import type { SourceRates } from './source-rates.ts'
 import type { RegistrationSource } from './types.ts'
 
 /** When to try again where the directory is full (RFC 7252 §5.9.3.4). */
@@ -36,8 +36,8 @@ export function charging(
   })
 }
 
-export function sourceOf(request: IncomingRequest): RegistrationSource {
-  return { address: request.source, channelId: request.channelId }
+export function sourceOf({ source: address, channelId, peer }: IncomingRequest): RegistrationSource {
+  return peer === undefined ? { address, channelId } : { address, channelId, identity: `${peer.scheme}:${peer.name}` }
 }
 
 export function linksResponse(text: string): OutgoingResponse {

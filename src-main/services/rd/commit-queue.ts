@@ -17,6 +17,8 @@ export interface CommitHooks {
 
 /** A queue that is longer is written at once: it bounds the memory of requests that wait, and the length of one commit. */
 const MOST_IN_ONE_COMMIT = 256
+/** When so many came in one turn of the event loop, the socket has more than it gives in one: a commit is worth waiting for them. */
+const CROWD = 24
 
 export class CommitQueue {
   readonly #store: RegistrationStore
@@ -24,6 +26,8 @@ export class CommitQueue {
   readonly #hooks: CommitHooks
   #waiting: Waiting[] = []
   #timer: Timer | undefined
+  /** How many were waiting in the turn before. */
+  #seen = 0
 
   constructor(store: RegistrationStore, clock: Clock, hooks: CommitHooks) {
     this.#store = store
@@ -43,8 +47,7 @@ export class CommitQueue {
       }
       this.#waiting.push(waiting)
       if (this.#waiting.length >= MOST_IN_ONE_COMMIT) this.flush()
-      // The timer lets the datagrams that wait in the socket come in first.
-      else this.#timer ??= this.#clock.setTimer(0, () => this.flush())
+      else this.#timer ??= this.#afterInput()
     })
   }
 
@@ -62,9 +65,21 @@ export class CommitQueue {
     return result
   }
 
+  /** The datagrams that wait in the socket come in first. */
+  #afterInput(): Timer {
+    const take = (): void => {
+      const isCrowd = this.#waiting.length - this.#seen >= CROWD
+      this.#seen = this.#waiting.length
+      if (isCrowd) this.#timer = this.#afterInput()
+      else this.flush()
+    }
+    return this.#clock.afterInput?.(take) ?? this.#clock.setTimer(0, () => this.flush())
+  }
+
   flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#seen = 0
     const batch = this.#waiting
     if (batch.length === 0) return
     this.#waiting = []

@@ -4,13 +4,16 @@ import type { Link } from '#main/wire/coap/index.ts'
 import { AccessPolicy } from './access.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { checkAttributeBytes, checkSize, draftOfInput, draftOfRequest, endpointNameOf, updatedDraft, type Draft } from './drafts.ts'
+import { DirectoryEvents, shown } from './events.ts'
 import type { LookupQuery } from './filter.ts'
 import { groupInput } from './groups.ts'
-import { readLinks } from './links.ts'
+import { readTerms } from './link-terms.ts'
 import { lookupEndpoints, lookupResources, type LookupContext } from './lookup.ts'
 import type { RegistrationParameters } from './parameters.ts'
 import { isSimpleId, RegistrationIds } from './registration-id.ts'
-import { DEFAULT_SOURCE_LIMITS, SourceQuotas } from './source-limits.ts'
+import type { DirectorySettings, DirectorySettingsChange } from './operator-types.ts'
+import { Settings } from './settings.ts'
+import { SourceQuotas } from './source-limits.ts'
 import { RegistrationTable, type Entry } from './table.ts'
 import type {
   DirectoryEvent,
@@ -22,11 +25,9 @@ import type {
   RegistrationInput,
   RegistrationRecord,
   RegistrationSource,
-  ResourceDirectory,
 } from './types.ts'
 import { baseFromSource } from './uri.ts'
-
-const DEFAULT_LIMITS: DirectoryLimits = { registrations: 200_000, linkBytes: 65_536, links: 1024, attributeBytes: 2048, graceS: 86_400 }
+import { WallClock } from './wall-clock.ts'
 
 interface Kept extends Entry {
   timer: Timer | undefined
@@ -34,37 +35,58 @@ interface Kept extends Entry {
   lapsed: boolean
 }
 
-export class Directory implements ResourceDirectory {
+export class Directory {
   readonly #options: DirectoryOptions
-  readonly #limits: DirectoryLimits
+  readonly #settings: Settings
+  readonly #wallClock: WallClock
   readonly #schedule: Schedule
   readonly #commits: CommitQueue
   readonly #access: AccessPolicy
   readonly #ids: RegistrationIds
-  /** Undefined where sources may keep what they like. */
-  readonly #quotas: SourceQuotas | undefined
+  readonly #quotas: SourceQuotas
   #table = new RegistrationTable()
   readonly #byId = new Map<string, Kept>()
   readonly #byName = new Map<string, Kept>()
   readonly #lapsed = new Set<Kept>()
-  readonly #listeners = new Set<(event: DirectoryEvent) => void>()
-  /** What happened in the transaction in hand. */
-  #events: DirectoryEvent[] = []
+  readonly #events: DirectoryEvents
   #stopServing: () => void = () => undefined
 
   constructor(options: DirectoryOptions) {
     this.#options = options
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.#settings = new Settings(options)
+    this.#wallClock = new WallClock(options.clock)
     this.#schedule = new Schedule(options.clock)
-    this.#access = new AccessPolicy(options)
+    this.#events = new DirectoryEvents(options.logger)
+    this.#access = new AccessPolicy(() => this.settings.policy, options.isEnrolled)
     this.#ids = new RegistrationIds(options.random)
-    const { sourceLimits } = options
-    this.#quotas = sourceLimits === undefined ? undefined : new SourceQuotas({ ...DEFAULT_SOURCE_LIMITS, ...sourceLimits })
-    this.#commits = new CommitQueue(options.store, options.clock, { committed: () => this.#tellAll(), rolledBack: () => this.#reload() })
+    this.#quotas = new SourceQuotas(this.settings.sourceLimits)
+    this.#commits = new CommitQueue(options.store, options.clock, { committed: () => this.#committed(), rolledBack: () => this.#reload() })
+  }
+
+  get settings(): DirectorySettings {
+    return this.#settings.current
   }
 
   get limits(): DirectoryLimits {
-    return this.#limits
+    return this.settings.limits
+  }
+
+  get table(): RegistrationTable {
+    return this.#table
+  }
+
+  /** Grows with each change that somebody was told of. */
+  get version(): number {
+    return this.#events.version
+  }
+
+  changeSettings(change: DirectorySettingsChange): void {
+    this.#settings.change(change)
+    if (change.sourceLimits !== undefined) this.#quotas.setLimits(this.settings.sourceLimits, this.#records())
+  }
+
+  *#records(): Generator<RegistrationRecord> {
+    for (const { record } of this.#byId.values()) yield record
   }
 
   get size(): number {
@@ -82,13 +104,13 @@ export class Directory implements ResourceDirectory {
   close(): void {
     this.#stopServing()
     this.#commits.flush()
+    this.#commits.now(() => this.#followWallClock())
     this.#schedule.clear()
-    this.#listeners.clear()
+    this.#events.close()
   }
 
   onChange(listener: (event: DirectoryEvent) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#events.subscribe(listener)
   }
 
   list(offset: number, limit: number): readonly Registration[] {
@@ -113,7 +135,7 @@ export class Directory implements ResourceDirectory {
 
   register(input: RegistrationInput): Registration {
     const draft = draftOfInput(input)
-    return this.#commits.now(() => this.#put(draft, readLinks(draft.links)))
+    return this.#commits.now(() => this.#put(draft))
   }
 
   registerGroup(input: GroupInput): Registration {
@@ -121,24 +143,27 @@ export class Directory implements ResourceDirectory {
   }
 
   /** A registration request (RFC 9176 §5), or what follows a simple one (§5.1). */
-  async registerFrom(
-    parameters: RegistrationParameters,
-    links: string,
-    source: RegistrationSource,
-    isSimple = false,
-  ): Promise<Registration> {
-    const draft = draftOfRequest(parameters, links, source, this.#baseOf(source))
-    const parsed = readLinks(links)
-    return this.#commits.add(() => this.#put(draft, parsed, isSimple))
+  async registerFrom(asked: RegistrationParameters, links: string, source: RegistrationSource, isSimple = false): Promise<Registration> {
+    const parameters = this.#named(asked, source)
+    const draft = draftOfRequest(parameters, readTerms(links).text, source, this.#baseOf(source))
+    return this.#commits.add(() => this.#put(draft, isSimple))
   }
 
   /** Throws what would keep the source from registering under that name, `access.denied` or `rd.full`, before anything is done for it. */
-  checkMayRegister(parameters: RegistrationParameters, source: RegistrationSource): void {
+  checkMayRegister(asked: RegistrationParameters, source: RegistrationSource): void {
+    const parameters = this.#named(asked, source)
     const name = endpointNameOf(parameters)
     const sector = parameters.sector ?? ''
     const known = this.#byName.get(nameKey(name, sector))?.record
     this.#access.checkRegister(name, sector, source, known)
-    this.#quotas?.check({ source, links: '', attributes: [] }, known)
+    this.#quotas.check({ source, links: '', attributes: [] }, known)
+  }
+
+  /** Whom the directory knows need not say a name (RFC 9176 §5). */
+  #named(parameters: RegistrationParameters, source: RegistrationSource): RegistrationParameters {
+    if (parameters.endpointName !== undefined) return parameters
+    const known = this.#options.nameOf?.(source)
+    return known === undefined ? parameters : { ...parameters, endpointName: known.endpointName, sector: parameters.sector ?? known.sector }
   }
 
   /** An update request (RFC 9176 §5.3.1); undefined when there is no such registration. */
@@ -149,11 +174,12 @@ export class Directory implements ResourceDirectory {
   #update(id: string, parameters: RegistrationParameters, source: RegistrationSource): Registration | undefined {
     const kept = this.#byId.get(id)
     if (kept === undefined) return undefined
+    this.#followWallClock()
     const before = kept.record
     this.#access.checkChange(before, source)
     const draft = updatedDraft(before, parameters, source, this.#baseOf(source))
-    checkAttributeBytes(draft.attributes, this.#limits)
-    this.#quotas?.check(draft, before)
+    checkAttributeBytes(draft.attributes, this.limits)
+    this.#quotas.check(draft, before)
     const nowMs = this.#options.clock.now()
     const record: RegistrationRecord = {
       ...draft,
@@ -189,7 +215,7 @@ export class Directory implements ResourceDirectory {
     this.#options.store.apply([{ kind: 'remove', id }])
     const wasLive = !kept.lapsed
     this.#drop(kept)
-    if (wasLive) this.#note('removed', kept.record)
+    if (wasLive) this.#events.note('removed', kept.record)
     return true
   }
 
@@ -205,11 +231,12 @@ export class Directory implements ResourceDirectory {
     return baseFromSource(this.#options.schemeOf?.(source.channelId) ?? 'coap', source.address)
   }
 
-  #put(draft: Draft, links: readonly Link[], isSimple = false): Registration {
-    checkSize(draft, links.length, this.#limits)
+  #put(draft: Draft, isSimple = false): Registration {
+    checkSize(draft, readTerms(draft.links).count, this.limits)
+    this.#followWallClock()
     const known = this.#byName.get(nameKey(draft.endpointName, draft.sector))
     if (draft.source !== undefined) this.#access.checkRegister(draft.endpointName, draft.sector, draft.source, known?.record)
-    this.#quotas?.check(draft, known?.record)
+    this.#quotas.check(draft, known?.record)
     const changes: RegistrationChange[] = []
     const evicted = known === undefined ? this.#room() : undefined
     if (evicted !== undefined) changes.push({ kind: 'remove', id: evicted.record.id })
@@ -223,12 +250,12 @@ export class Directory implements ResourceDirectory {
     changes.push({ kind: 'save', record })
     this.#options.store.apply(changes)
     if (evicted !== undefined) this.#drop(evicted)
-    return this.#show(known, record, links)
+    return this.#show(known, record)
   }
 
   /** The lapsed registration that must go for a new one; undefined when there is room. Throws `rd.full`. */
   #room(): Kept | undefined {
-    if (this.#byId.size < this.#limits.registrations) return undefined
+    if (this.#byId.size < this.limits.registrations) return undefined
     for (const kept of this.#lapsed) return kept
     throw new AppError('rd.full', 'The directory holds as many registrations as it may', {
       retryable: true,
@@ -236,23 +263,23 @@ export class Directory implements ResourceDirectory {
     })
   }
 
-  /** Puts a record in its place among the live ones; `links` are its links where they have been read already. */
-  #show(known: Kept | undefined, record: RegistrationRecord, links?: readonly Link[]): Registration {
+  /** Puts a record in its place among the live ones. */
+  #show(known: Kept | undefined, record: RegistrationRecord): Registration {
     const previous = known === undefined || known.lapsed ? undefined : known.record
-    if (known === undefined) this.#addLive(record, record.lifetimeS * 1000, links)
+    if (known === undefined) this.#addLive(record, record.lifetimeS * 1000)
     else {
       known.timer?.cancel()
-      this.#quotas?.delete(known.record)
-      this.#quotas?.add(record)
+      this.#quotas.delete(known.record)
+      this.#quotas.add(record)
       if (known.lapsed) {
         known.lapsed = false
         known.record = record
         this.#lapsed.delete(known)
-        this.#table.add(known, links)
-      } else this.#table.replace(known, record, links)
+        this.#table.add(known)
+      } else this.#table.replace(known, record)
       this.#expireIn(known, record.lifetimeS * 1000)
     }
-    this.#note(previous === undefined ? 'registered' : 'updated', record, previous)
+    this.#events.note(previous === undefined ? 'registered' : 'updated', record, previous)
     return shown(record)
   }
 
@@ -265,28 +292,28 @@ export class Directory implements ResourceDirectory {
     }
     const kept: Kept = { record, timer: undefined, lapsed: false }
     this.#addKeys(kept)
-    this.#lapse(kept, record.expiresAt + this.#limits.graceS * 1000 - nowMs)
+    this.#lapse(kept, record.expiresAt + this.limits.graceS * 1000 - nowMs)
   }
 
-  #addLive(record: RegistrationRecord, leftMs: number, links?: readonly Link[]): void {
+  #addLive(record: RegistrationRecord, leftMs: number): void {
     const kept: Kept = { record, timer: undefined, lapsed: false }
     this.#addKeys(kept)
-    this.#table.add(kept, links)
+    this.#table.add(kept)
     this.#expireIn(kept, leftMs)
   }
 
   #addKeys(kept: Kept): void {
     this.#byId.set(kept.record.id, kept)
     this.#byName.set(nameKey(kept.record.endpointName, kept.record.sector), kept)
-    this.#quotas?.add(kept.record)
+    this.#quotas.add(kept.record)
   }
 
   #expireIn(kept: Kept, delayMs: number): void {
     kept.timer = this.#schedule.setTimer(delayMs, () => {
       if (isSimpleId(kept.record.id)) this.#discard(kept)
-      else this.#lapse(kept, this.#limits.graceS * 1000)
-      this.#note('expired', kept.record)
-      this.#tellAll()
+      else this.#lapse(kept, this.limits.graceS * 1000)
+      this.#events.note('expired', kept.record)
+      this.#events.tellAll()
     })
   }
 
@@ -310,50 +337,49 @@ export class Directory implements ResourceDirectory {
 
   #drop(kept: Kept): void {
     kept.timer?.cancel()
-    this.#quotas?.delete(kept.record)
+    this.#quotas.delete(kept.record)
     this.#table.delete(kept)
     this.#lapsed.delete(kept)
     this.#byId.delete(kept.record.id)
     this.#byName.delete(nameKey(kept.record.endpointName, kept.record.sector))
   }
 
-  #note(kind: DirectoryEvent['kind'], record: RegistrationRecord, previous?: RegistrationRecord): void {
-    this.#events.push({ kind, registration: shown(record), ...(previous === undefined ? {} : { previous: shown(previous) }) })
-  }
-
-  /** Tells what is durable now. Listeners may call back into the directory. */
-  #tellAll(): void {
-    const events = this.#events
-    this.#events = []
-    for (const event of events) for (const listener of this.#listeners) this.#tell(listener, event)
-  }
-
-  #tell(listener: (event: DirectoryEvent) => void, event: DirectoryEvent): void {
-    try {
-      listener(event)
-    } catch (error) {
-      this.#options.logger.error({ error }, 'a listener of the directory failed')
-    }
+  #committed(): void {
+    this.#wallClock.committed()
+    this.#events.tellAll()
   }
 
   /** Takes all from the store; gives the removals of what lapsed too long ago. */
   #load(): readonly RegistrationChange[] {
-    const nowMs = this.#options.clock.now()
+    const nowMs = this.#wallClock.nowAtRest()
     const over: RegistrationChange[] = []
     for (const record of this.#options.store.load()) {
-      const graceMs = isSimpleId(record.id) ? 0 : this.#limits.graceS * 1000
+      const graceMs = isSimpleId(record.id) ? 0 : this.limits.graceS * 1000
       if (record.expiresAt + graceMs <= nowMs) over.push({ kind: 'remove', id: record.id })
       else this.#take(record, nowMs)
     }
     return over
   }
 
+  /** Within a transaction: the dates of all registrations go with a clock that was put right. */
+  #followWallClock(): void {
+    const byMs = this.#wallClock.takeJump()
+    if (byMs === 0 || this.#byId.size === 0) return
+    this.#options.store.apply([{ kind: 'shift', byMs }])
+    for (const kept of this.#byId.values()) {
+      const { registeredAt, expiresAt } = kept.record
+      kept.record = { ...kept.record, registeredAt: registeredAt + byMs, expiresAt: expiresAt + byMs }
+    }
+    this.#options.logger.info({ byMs }, 'the wall clock was put right, and registrations with it')
+  }
+
   /** A commit failed after memory had moved on: back to what the store holds, of which all listeners know. */
   #reload(): void {
-    this.#events = []
+    this.#events.takeBack()
+    this.#wallClock.rolledBack()
     this.#schedule.clear()
     this.#table = new RegistrationTable()
-    for (const index of [this.#byId, this.#byName, this.#lapsed, this.#quotas]) index?.clear()
+    for (const index of [this.#byId, this.#byName, this.#lapsed, this.#quotas]) index.clear()
     try {
       this.#load()
     } catch (error) {
@@ -361,10 +387,6 @@ export class Directory implements ResourceDirectory {
     }
     this.#options.logger.error({ live: this.size }, 'registrations could not be written; taken from the store again')
   }
-}
-
-function shown(record: RegistrationRecord): Registration {
-  return { ...record, location: `/rd/${record.id}` }
 }
 
 /** Sectors and names hold no control characters, so a line feed separates them. */

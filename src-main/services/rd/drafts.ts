@@ -1,5 +1,5 @@
 // What a registration will be, before it has an id and times: from a request or from this program, and checked (RFC 9176 §5, §5.3.1).
-import { AppError, utf8 } from '#main/base/index.ts'
+import { AppError } from '#main/base/index.ts'
 import { formatLinkFormat, type LinkAttribute } from '#main/wire/coap/index.ts'
 import { checkLinks } from './links.ts'
 import {
@@ -71,7 +71,7 @@ export function updatedDraft(
 
 /** Throws `coap.too-large`, `rd.parameter-invalid`. */
 export function checkSize(draft: Draft, linkCount: number, limits: DirectoryLimits): void {
-  if (linkCount > limits.links || utf8(draft.links).length > limits.linkBytes) {
+  if (linkCount > limits.links || utf8Length(draft.links) > limits.linkBytes) {
     throw new AppError('coap.too-large', 'The registration has too many links', { details: { links: linkCount } })
   }
   checkAttributeBytes(draft.attributes, limits)
@@ -84,5 +84,17 @@ export function checkAttributeBytes(attributes: readonly LinkAttribute[], limits
 }
 
 export function attributeBytes(attributes: readonly LinkAttribute[]): number {
-  return attributes.reduce((sum, { name, value }) => sum + name.length + utf8(value ?? '').length + 4, 0)
+  return attributes.reduce((sum, { name, value }) => sum + name.length + utf8Length(value ?? '') + 4, 0)
+}
+
+/** Bytes of the text in UTF-8, without making them. */
+export function utf8Length(text: string): number {
+  let bytes = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit < 0x80) continue
+    // The two halves of a surrogate pair are four bytes.
+    bytes += unit >= 0xd800 && unit <= 0xdbff ? 2 : unit >= 0xdc00 && unit <= 0xdfff ? 0 : unit < 0x800 ? 1 : 2
+  }
+  return bytes
 }

@@ -1,19 +1,11 @@
 // The face of rd: the CoRE Resource Directory (RFC 9176).
 export { createResourceDirectory } from './create.ts'
-export type {
-  DirectoryEvent,
-  DirectoryLimits,
-  DirectoryOptions,
-  EnrolmentCandidate,
-  GroupInput,
-  Registration,
-  RegistrationChange,
-  RegistrationInput,
-  RegistrationRecord,
-  RegistrationSource,
-  RegistrationStore,
-  ResourceDirectory,
-  SimpleRegistrationLimits,
-  SimpleRegistrationOptions,
-  SourceLimits,
-} from './types.ts'
+export type * from './operator-types.ts'
+export {
+  decodeDirectoryAddressOption,
+  describeDirectoryAddressOption,
+  encodeDirectoryAddressOption,
+  type DirectoryAddressOption,
+} from './rdao.ts'
+export * from './registrant.ts'
+export type * from './types.ts'

@@ -1,11 +1,7 @@
 // A registration's links: the Limited Link Format they must keep to (RFC 9176 appendix C), and what a lookup shows of them (§6.1).
 import { AppError } from '#main/base/index.ts'
 import { parseLinkFormat, type Link, type LinkAttribute } from '#main/wire/coap/index.ts'
-import type { RegistrationRecord } from './types.ts'
 import { hasUriCharactersOnly, isUri, resolveReference } from './uri.ts'
-
-/** How many parsed links are kept at hand for lookups; the text alone is kept for all. */
-const PARSED_LINKS_KEPT = 50_000
 
 /** The links of a registration's payload. Throws `rd.links-invalid` for what is no Limited Link Format. */
 export function readLinks(text: string): readonly Link[] {
@@ -70,36 +66,4 @@ function resolvedAnchor(base: string, attribute: LinkAttribute): LinkAttribute {
 
 function resolved(base: string, reference: string): string {
   return isUri(reference) ? reference : resolveReference(base, reference)
-}
-
-/** Resolved links by registration, parsed when first needed; the least recently used go first. */
-export class ParsedLinks {
-  readonly #byId = new Map<string, { readonly text: string; readonly base: string; readonly links: readonly Link[] }>()
-  #count = 0
-
-  of(record: RegistrationRecord): readonly Link[] {
-    const known = this.#byId.get(record.id)
-    if (known?.text === record.links && known.base === record.base) {
-      this.#byId.delete(record.id)
-      this.#byId.set(record.id, known)
-      return known.links
-    }
-    const links = resolveLinks(parseLinks(record.links), record.base)
-    this.forget(record.id)
-    this.#byId.set(record.id, { text: record.links, base: record.base, links })
-    this.#count += links.length + 1
-    while (this.#count > PARSED_LINKS_KEPT) {
-      const oldest = this.#byId.keys().next()
-      if (oldest.done === true) break
-      this.forget(oldest.value)
-    }
-    return links
-  }
-
-  forget(id: string): void {
-    const known = this.#byId.get(id)
-    if (known === undefined) return
-    this.#count -= known.links.length + 1
-    this.#byId.delete(id)
-  }
 }

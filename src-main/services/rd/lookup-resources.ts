@@ -13,12 +13,13 @@ import {
   type OutgoingResponse,
   type ResourceRegistry,
 } from '#main/wire/coap/index.ts'
-import { answering, linksResponse, wantsOtherFormat } from './answers.ts'
+import { answering, linksResponse, sourceOf, wantsOtherFormat } from './answers.ts'
 import type { Directory } from './directory.ts'
 import { readLookupQuery, type LookupQuery } from './filter.ts'
 import { lookupEndpoints, lookupResources, type LookupContext } from './lookup.ts'
-import { RegistrationTable } from './table.ts'
-import type { DirectoryEvent, RegistrationRecord } from './types.ts'
+import { prefixKey, QUOTA_RETRY_S, sourceKey, tooMany } from './source-limits.ts'
+import { haveSameAttributes, RegistrationTable } from './table.ts'
+import type { DirectoryEvent, RegistrationRecord, RegistrationSource, SourceLimits } from './types.ts'
 
 const REGISTER = 0
 /** Changes that come within this time are told together. */
@@ -32,8 +33,9 @@ type Search = (table: RegistrationTable, query: LookupQuery, context: LookupCont
 
 /** Hangs `/rd-lookup/res` and `/rd-lookup/ep` up; the returned function takes them away. */
 export function serveLookups(directory: Directory, registry: ResourceRegistry, clock: Clock): () => void {
-  const resources = new ObservedLookup((query, context) => directory.lookupResources(query, context), lookupResources)
-  const endpoints = new ObservedLookup((query, context) => directory.lookupEndpoints(query, context), lookupEndpoints)
+  const limits = (): SourceLimits | undefined => directory.settings.sourceLimits
+  const resources = new ObservedLookup((query, context) => directory.lookupResources(query, context), lookupResources, limits)
+  const endpoints = new ObservedLookup((query, context) => directory.lookupEndpoints(query, context), lookupEndpoints, limits)
   const changes = new Changes(clock, [resources, endpoints])
   const takeAway = [
     registry.add('/rd-lookup/res', {
@@ -65,12 +67,18 @@ class ObservedLookup implements ObservableSource {
   #subscribers = 0
   readonly #find: (query: LookupQuery, context: LookupContext) => readonly Link[]
   readonly #search: Search
+  readonly #limits: () => SourceLimits | undefined
   /** By the request that registered; it goes with the entry in the list of observers, whose number the endpoint limits. */
   readonly #watches = new WeakMap<IncomingRequest, Watch>()
 
-  constructor(find: (query: LookupQuery, context: LookupContext) => readonly Link[], search: Search) {
+  constructor(
+    find: (query: LookupQuery, context: LookupContext) => readonly Link[],
+    search: Search,
+    limits: () => SourceLimits | undefined,
+  ) {
     this.#find = find
     this.#search = search
+    this.#limits = limits
   }
 
   get isObserved(): boolean {
@@ -92,9 +100,29 @@ class ObservedLookup implements ObservableSource {
     if (wantsOtherFormat(request)) return { code: '4.06' }
     const query = readLookupQuery(request.query)
     const context = contextOf(request)
+    const wantsToObserve = findUint(request.options, OptionNumber.OBSERVE) === REGISTER
+    // A notification asks again by the same request.
+    if (wantsToObserve && !this.#watches.has(request)) this.#checkObservers(sourceOf(request))
     const text = formatLinkFormat(this.#find(query, context))
-    if (findUint(request.options, OptionNumber.OBSERVE) === REGISTER) this.#watches.set(request, { query, context, digest: digestOf(text) })
+    if (wantsToObserve) this.#watches.set(request, { query, context, digest: digestOf(text) })
     return linksResponse(text)
+  }
+
+  /** Who asks is counted with the others already. Throws `rd.full` with the time to wait. */
+  #checkObservers(source: RegistrationSource): void {
+    const limits = this.#limits()
+    if (limits === undefined) return
+    const address = sourceKey(source)
+    const prefix = prefixKey(source)
+    let ofAddress = 0
+    let ofPrefix = 0
+    this.#subject.notify((request) => {
+      const other = sourceOf(request)
+      if (sourceKey(other) === address) ofAddress++
+      if (prefix !== undefined && prefixKey(other) === prefix) ofPrefix++
+      return false
+    })
+    if (ofAddress > limits.observers || ofPrefix > limits.prefixObservers) throw tooMany('The source observes too much', QUOTA_RETRY_S)
   }
 
   /** Undefined for either: so much has changed that it may concern anybody. */
@@ -173,7 +201,7 @@ function looksAlike(one: RegistrationRecord, other: RegistrationRecord): boolean
     one.base === other.base &&
     one.source?.channelId === other.source?.channelId &&
     one.source?.address.zone === other.source?.address.zone &&
-    JSON.stringify(one.attributes) === JSON.stringify(other.attributes)
+    haveSameAttributes(one, other)
   )
 }
 

@@ -1,7 +1,9 @@
 // Resource and endpoint lookup (RFC 9176 §6): filters, pages, and what link-local registrations may be shown to whom.
 import type { Link } from '#main/wire/coap/index.ts'
 import { endpointLink, endpointMatches, linkMatches, type Criterion, type LookupQuery } from './filter.ts'
-import type { Entry, RegistrationTable } from './table.ts'
+import { eachLink } from './link-scan.ts'
+import { parseLinks, resolveLinks } from './links.ts'
+import type { RegistrationTable } from './table.ts'
 import type { RegistrationRecord } from './types.ts'
 import { isLinkLocalUri } from './uri.ts'
 
@@ -11,6 +13,8 @@ export interface LookupContext {
   readonly origins: readonly string[]
   readonly channelId: string
   readonly zone: string | undefined
+  /** The operator of the directory itself sees link-local registrations of every link. */
+  readonly isOperator?: boolean
 }
 
 /** Links of resources, resolved; those whose endpoint meets a criterion meet it too. */
@@ -27,19 +31,40 @@ function* matchingLinks(table: RegistrationTable, criteria: readonly Criterion[]
   for (const entry of table.candidates(criteria)) {
     if (!isVisible(entry.record, context)) continue
     const open = criteria.filter((criterion) => !endpointMatches(criterion, entry.record, context.origins))
-    for (const link of table.links(entry)) if (open.every((criterion) => linkMatches(criterion, link))) yield link
+    yield* linksThatMeet(entry.record, open)
   }
 }
 
 function* matchingEndpoints(table: RegistrationTable, criteria: readonly Criterion[], context: LookupContext): Generator<Link> {
   for (const entry of table.candidates(criteria)) {
-    if (isVisible(entry.record, context) && criteria.every((criterion) => meets(table, entry, criterion, context)))
-      yield endpointLink(entry.record)
+    if (isVisible(entry.record, context) && meetsAll(entry.record, criteria, context.origins)) yield endpointLink(entry.record)
   }
 }
 
-function meets(table: RegistrationTable, entry: Entry, criterion: Criterion, context: LookupContext): boolean {
-  return endpointMatches(criterion, entry.record, context.origins) || table.links(entry).some((link) => linkMatches(criterion, link))
+/** Whether the endpoint or one of its links meets each criterion (RFC 9176 §6.2). */
+export function meetsAll(record: RegistrationRecord, criteria: readonly Criterion[], origins: readonly string[]): boolean {
+  return criteria.every((criterion) => {
+    if (endpointMatches(criterion, record, origins)) return true
+    return linksThatMeet(record, [criterion]).next().done !== true
+  })
+}
+
+/** Of a registration's links, as lookups show them, those that meet all criteria. Of the others only the text is looked at. */
+function* linksThatMeet(record: RegistrationRecord, criteria: readonly Criterion[]): Generator<Link> {
+  const part = partOfText(record.links, criteria)
+  if (part !== undefined && !record.links.includes(part)) return
+  for (const text of eachLink(record.links)) {
+    if (part !== undefined && !text.includes(part)) continue
+    for (const link of resolveLinks(parseLinks(text), record.base))
+      if (criteria.every((criterion) => linkMatches(criterion, link))) yield link
+  }
+}
+
+/** What stands in the text of every link that meets the criteria; undefined where that cannot be said. */
+function partOfText(links: string, criteria: readonly Criterion[]): string | undefined {
+  // Quoted pairs hide what a value is (RFC 6690 §2); targets and anchors are compared when they are resolved.
+  if (links.includes('\\')) return undefined
+  return criteria.find(({ name, text }) => name !== 'href' && name !== 'anchor' && text !== '')?.text
 }
 
 function page(query: LookupQuery, results: Iterable<Link>): readonly Link[] {
@@ -56,6 +81,6 @@ function page(query: LookupQuery, results: Iterable<Link>): readonly Link[] {
 
 /** A link-local base is shown only on the link from which it was registered (RFC 9176 §6.1, §6.4). */
 function isVisible(record: RegistrationRecord, context: LookupContext): boolean {
-  if (!isLinkLocalUri(record.base)) return true
+  if (context.isOperator === true || !isLinkLocalUri(record.base)) return true
   return record.source?.channelId === context.channelId && record.source.address.zone === context.zone
 }

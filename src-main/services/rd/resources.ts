@@ -12,7 +12,7 @@ import {
 import { answering, charging, linksResponse, sourceOf, wantsOtherFormat } from './answers.ts'
 import type { Directory } from './directory.ts'
 import { readParameters } from './parameters.ts'
-import type { SourceRates } from './source-limits.ts'
+import type { SourceRates } from './source-rates.ts'
 
 export interface ServingOptions {
   readonly registry: ResourceRegistry

@@ -6,7 +6,7 @@ import { CoreFetcher } from './core-fetcher.ts'
 import type { Directory } from './directory.ts'
 import { invalid, readParameters } from './parameters.ts'
 import { ADDRESS_FRESHNESS_MS } from './resources.ts'
-import type { SourceRates } from './source-limits.ts'
+import type { SourceRates } from './source-rates.ts'
 import type { SimpleRegistrationOptions } from './types.ts'
 
 export interface SimpleServingOptions {

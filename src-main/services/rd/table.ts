@@ -1,8 +1,7 @@
 // The live registrations in memory, with the indexes that keep lookups from reading all of them (RFC 9176 §6).
-import type { Link } from '#main/wire/coap/index.ts'
 import { ENDPOINT_RESOURCE_TYPE, matchesText, REGISTRATION_PATH, valuesOf, type Criterion } from './filter.ts'
-import { ParsedLinks, parseLinks, resolveLinks } from './links.ts'
-import { TermIndex, type Term } from './term-index.ts'
+import { INDEXED, readTerms } from './link-terms.ts'
+import { TermIndex } from './term-index.ts'
 import type { RegistrationRecord } from './types.ts'
 import { isUri, originOf } from './uri.ts'
 
@@ -11,15 +10,12 @@ export interface Entry {
   record: RegistrationRecord
 }
 
-/** Attributes whose values are indexed, of endpoints and of links alike. Others are looked for among what the indexed ones leave. */
-const INDEXED = new Set(['ep', 'd', 'base', 'et', 'rt', 'if'])
 /** Not an attribute: scheme and authority of the base and of all full URIs in the links, for `href` and `anchor`. */
 const ORIGIN = ' origin'
 
 export class RegistrationTable {
   readonly #live = new Map<string, Entry>()
   readonly #index = new TermIndex<Entry>()
-  readonly #parsed = new ParsedLinks()
 
   get size(): number {
     return this.#live.size
@@ -30,33 +26,23 @@ export class RegistrationTable {
     return this.#live.values()
   }
 
-  /** `links` are the entry's links where they have been read already. */
-  add(entry: Entry, links?: readonly Link[]): void {
+  add(entry: Entry): void {
     this.#live.set(entry.record.id, entry)
-    for (const term of termsOf(entry.record, links)) this.#index.add(term, entry)
+    forEachTerm(entry.record, (name, value) => this.#index.add(name, value, entry))
   }
 
   delete(entry: Entry): void {
     if (!this.#live.delete(entry.record.id)) return
-    for (const term of termsOf(entry.record)) this.#index.delete(term, entry)
-    this.#parsed.forget(entry.record.id)
+    forEachTerm(entry.record, (name, value) => this.#index.delete(name, value, entry))
   }
 
   /** Puts another record in the entry's place; its position in the order stays. */
-  replace(entry: Entry, record: RegistrationRecord, links?: readonly Link[]): void {
+  replace(entry: Entry, record: RegistrationRecord): void {
     const before = entry.record
-    const sameTerms =
-      before.links === record.links &&
-      before.base === record.base &&
-      JSON.stringify(before.attributes) === JSON.stringify(record.attributes)
-    if (!sameTerms) for (const term of termsOf(before)) this.#index.delete(term, entry)
+    const sameTerms = before.links === record.links && before.base === record.base && haveSameAttributes(before, record)
+    if (!sameTerms) forEachTerm(before, (name, value) => this.#index.delete(name, value, entry))
     entry.record = record
-    if (!sameTerms) for (const term of termsOf(record, links)) this.#index.add(term, entry)
-  }
-
-  /** The entry's links as lookups show them. */
-  links(entry: Entry): readonly Link[] {
-    return this.#parsed.of(entry.record)
+    if (!sameTerms) forEachTerm(record, (name, value) => this.#index.add(name, value, entry))
   }
 
   /** The fewest entries among which all matches of the criteria are. */
@@ -67,6 +53,13 @@ export class RegistrationTable {
       if (found !== undefined && (best === undefined || found.size < best.size)) best = found
     }
     return best ?? this.#live.values()
+  }
+
+  /** Exactly the entries that meet the criterion, by themselves or by one of their links; undefined where no index says so. */
+  whoMeets({ name, text, prefix }: Criterion): ReadonlySet<Entry> | undefined {
+    // Every endpoint's own link has that resource type, too, and no index (RFC 9176 §6.4).
+    if (!INDEXED.has(name) || (name === 'rt' && matchesText({ name, text, prefix }, ENDPOINT_RESOURCE_TYPE))) return undefined
+    return prefix ? this.#index.withPrefix(name, text, Number.POSITIVE_INFINITY) : this.#index.exact(name, text)
   }
 
   #candidatesOf(criterion: Criterion, most: number): (Iterable<Entry> & { readonly size: number }) | undefined {
@@ -95,26 +88,23 @@ export class RegistrationTable {
   }
 }
 
-function termsOf(record: RegistrationRecord, links: readonly Link[] = parseLinks(record.links)): Iterable<Term> {
-  const terms = new Map<string, Term>()
-  const add = (name: string, value: string): void => void terms.set(`${name}=${value}`, { name, value })
-  add('ep', record.endpointName)
-  if (record.sector !== '') add('d', record.sector)
-  add('base', record.base)
-  addOrigin(record.base)
-  for (const attribute of record.attributes)
-    if (INDEXED.has(attribute.name)) for (const value of valuesOf(attribute)) add(attribute.name, value)
-  for (const link of resolveLinks(links, record.base)) {
-    addOrigin(link.href)
-    for (const attribute of link.attributes) {
-      if (attribute.name === 'anchor') addOrigin(attribute.value ?? '')
-      else if (INDEXED.has(attribute.name)) for (const value of valuesOf(attribute)) add(attribute.name, value)
-    }
-  }
-  return terms.values()
+export function haveSameAttributes({ attributes: one }: RegistrationRecord, { attributes: other }: RegistrationRecord): boolean {
+  return (
+    one === other ||
+    (one.length === other.length && one.every(({ name, value }, at) => other[at]?.name === name && other[at].value === value))
+  )
+}
 
-  function addOrigin(uri: string): void {
-    const origin = originOf(uri)
-    if (origin !== undefined) add(ORIGIN, origin)
-  }
+/** Some more than once. */
+function forEachTerm(record: RegistrationRecord, visit: (name: string, value: string) => void): void {
+  visit('ep', record.endpointName)
+  if (record.sector !== '') visit('d', record.sector)
+  visit('base', record.base)
+  const origin = originOf(record.base)
+  if (origin !== undefined) visit(ORIGIN, origin)
+  for (const attribute of record.attributes)
+    if (INDEXED.has(attribute.name)) for (const value of valuesOf(attribute)) visit(attribute.name, value)
+  const { attributes, origins } = readTerms(record.links)
+  for (let index = 0; index < attributes.length; index += 2) visit(attributes[index] ?? '', attributes[index + 1] ?? '')
+  for (const one of origins) visit(ORIGIN, one)
 }

@@ -6,14 +6,15 @@ const UNSORTED_KEYS = 512
 /** Values of one attribute with their holders. A value with one holder, the usual case, costs no set. */
 class Postings<Holder extends object> {
   readonly #holders = new Map<string, Holder | Set<Holder>>()
-  #sorted: string[] = []
+  /** Undefined until somebody looks for a prefix. */
+  #sorted: string[] | undefined
   readonly #unsorted = new Set<string>()
 
   add(value: string, holder: Holder): void {
     const known = this.#holders.get(value)
     if (known === undefined) {
       this.#holders.set(value, holder)
-      this.#unsorted.add(value)
+      if (this.#sorted !== undefined) this.#unsorted.add(value)
     } else if (known instanceof Set) known.add(holder)
     else if (known !== holder) this.#holders.set(value, new Set([known, holder]))
   }
@@ -26,7 +27,7 @@ class Postings<Holder extends object> {
     } else if (known === holder) this.#holders.delete(value)
   }
 
-  exact(value: string): Iterable<Holder> & { readonly size: number } {
+  exact(value: string): ReadonlySet<Holder> {
     const known = this.#holders.get(value)
     if (known === undefined) return new Set<Holder>()
     return known instanceof Set ? known : new Set([known])
@@ -43,9 +44,9 @@ class Postings<Holder extends object> {
   }
 
   *#keys(prefix: string): Generator<string> {
-    if (this.#unsorted.size > UNSORTED_KEYS) this.#sort()
-    for (let index = this.#lowerBound(prefix); index < this.#sorted.length; index++) {
-      const value = this.#sorted[index]
+    const sorted = this.#sorted === undefined || this.#unsorted.size > UNSORTED_KEYS ? this.#sort() : this.#sorted
+    for (let index = lowerBound(sorted, prefix); index < sorted.length; index++) {
+      const value = sorted[index]
       if (!value?.startsWith(prefix)) break
       yield value
     }
@@ -53,43 +54,38 @@ class Postings<Holder extends object> {
   }
 
   /** Values without holders are dropped here: they stay in the sorted keys until then, where they find nobody. */
-  #sort(): void {
-    this.#sorted = [...this.#holders.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  #sort(): readonly string[] {
     this.#unsorted.clear()
-  }
-
-  #lowerBound(prefix: string): number {
-    let low = 0
-    let high = this.#sorted.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#sorted[middle] ?? '') < prefix) low = middle + 1
-      else high = middle
-    }
-    return low
+    return (this.#sorted = [...this.#holders.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)))
   }
 }
 
-export interface Term {
-  readonly name: string
-  readonly value: string
+function lowerBound(sorted: readonly string[], prefix: string): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sorted[middle] ?? '') < prefix) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Postings of several attributes. */
 export class TermIndex<Holder extends object> {
   readonly #byName = new Map<string, Postings<Holder>>()
 
-  add(term: Term, holder: Holder): void {
-    let postings = this.#byName.get(term.name)
-    if (postings === undefined) this.#byName.set(term.name, (postings = new Postings<Holder>()))
-    postings.add(term.value, holder)
+  add(name: string, value: string, holder: Holder): void {
+    let postings = this.#byName.get(name)
+    if (postings === undefined) this.#byName.set(name, (postings = new Postings<Holder>()))
+    postings.add(value, holder)
   }
 
-  delete(term: Term, holder: Holder): void {
-    this.#byName.get(term.name)?.delete(term.value, holder)
+  delete(name: string, value: string, holder: Holder): void {
+    this.#byName.get(name)?.delete(value, holder)
   }
 
-  exact(name: string, value: string): Iterable<Holder> & { readonly size: number } {
+  exact(name: string, value: string): ReadonlySet<Holder> {
     return this.#byName.get(name)?.exact(value) ?? new Set<Holder>()
   }
 

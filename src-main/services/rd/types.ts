@@ -6,6 +6,8 @@ import type { CoapClient, Link, LinkAttribute, ResourceRegistry } from '#main/wi
 export interface RegistrationSource {
   readonly address: SocketAddress
   readonly channelId: string
+  /** The credential that DTLS or OSCORE has proven; absent where the request was not protected. */
+  readonly identity?: string
 }
 
 /** A registration as others see it. Times are milliseconds since the Unix epoch. */
@@ -38,6 +40,8 @@ export type RegistrationChange =
   /** Everything but the links, which stay as they are. */
   | { readonly kind: 'renew'; readonly record: RegistrationRecord }
   | { readonly kind: 'remove'; readonly id: string }
+  /** The wall clock was put right by so much: the times of all registrations go with it. */
+  | { readonly kind: 'shift'; readonly byMs: number }
 
 /** Port: registrations at rest. */
 export interface RegistrationStore {
@@ -61,6 +65,8 @@ export interface DirectoryLimits {
   readonly graceS: number
 }
 
+export type RegistrationPolicy = 'open' | 'first-come' | 'enrolled-only'
+
 export interface DirectoryOptions {
   readonly store: RegistrationStore
   readonly clock: Clock
@@ -73,9 +79,13 @@ export interface DirectoryOptions {
    * one's own. `first-come`: whoever made it, told by address and channel. `enrolled-only`: whom `isEnrolled` knows under that name.
    * What this program registered itself is closed to all requests.
    */
-  readonly policy?: 'open' | 'first-come' | 'enrolled-only'
+  readonly policy?: RegistrationPolicy
   /** For `enrolled-only`, asked before each operation: whether the source speaks for that endpoint. Without it nobody does. */
   readonly isEnrolled?: (candidate: EnrolmentCandidate) => boolean
+  /**
+   * The name of whom the directory knows, so that a registration may leave `ep` out (RFC 9176 §5); nobody's by default.
+   */
+  readonly nameOf?: (source: RegistrationSource) => { readonly endpointName: string; readonly sector?: string } | undefined
   /** Registrations, updates and removals need proof that their source address is true (RFC 9175 §2.4); not asked for by default. */
   readonly proveAddresses?: boolean
   /** What one source may ask for and keep, what is left out as by default; without it there is no limit. */
@@ -98,6 +108,12 @@ export interface SourceLimits {
   readonly registrations: number
   /** Bytes of links and attributes in the directory. */
   readonly bytes: number
+  /** Observations of lookups. */
+  readonly observers: number
+  /** The same three, of all sources in one IPv6 /64 on a channel together. */
+  readonly prefixRegistrations: number
+  readonly prefixBytes: number
+  readonly prefixObservers: number
   /** Registrations, updates and removals; more are answered 4.29, with the time to wait. */
   readonly requestsPerMinute: number
   readonly requestBurst: number
@@ -167,22 +183,4 @@ export interface DirectoryEvent {
   readonly registration: Registration
   /** What it was before an update. */
   readonly previous?: Registration
-}
-
-export interface ResourceDirectory {
-  /** Registrations whose lifetime has not ended. */
-  readonly size: number
-  /** In the order in which they were first made. */
-  list(offset: number, limit: number): readonly Registration[]
-  get(id: string): Registration | undefined
-  find(endpointName: string, sector?: string): Registration | undefined
-  /** Makes or replaces a registration; durable on return. Throws `rd.parameter-invalid`, `rd.links-invalid`, `rd.full`. */
-  register(input: RegistrationInput): Registration
-  /** Announces an application group, or replaces what was announced of it; durable on return. Throws as `register` does. */
-  registerGroup(input: GroupInput): Registration
-  /** False when there is no such registration. */
-  remove(id: string): boolean
-  /** Told after each change is durable. */
-  onChange(listener: (event: DirectoryEvent) => void): () => void
-  close(): void
 }

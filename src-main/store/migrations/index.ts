@@ -1,4 +1,5 @@
 // The migrations in order: the n-th takes a file from version n-1 to version n. What was released never changes.
 import { sql as first } from './0001-first.ts'
+import { sql as registrations } from './0002-registrations.ts'
 
-export const migrations: readonly string[] = [first]
+export const migrations: readonly string[] = [first, registrations]

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SocketAddress } from '#main/base/index.ts'
 import { findOption, OptionNumber, stringOption } from '#main/wire/coap/index.ts'
-import type { EnrolmentCandidate } from '#main/services/rd/index.ts'
+import type { DirectoryOptions, EnrolmentCandidate } from '#main/services/rd/index.ts'
 import { RdHarness } from './harness.ts'
 import { rdNetwork } from './network.ts'
 import { utf8 } from '#main/base/index.ts'
@@ -137,4 +137,76 @@ it('under first-come, whatever others ask for, a registration stays as its owner
     }),
     { numRuns: 200 },
   )
+})
+
+describe('a registration made with a credential', () => {
+  const holder = { from: A, peer: { scheme: 'oscore', name: 'alice' } } as const
+
+  it('belongs to whoever holds it, at any address and on any channel, and to nobody at its old address', async () => {
+    const rd = new RdHarness({ policy: 'first-come' })
+    const location = await rd.register('ep=a', '</a>', holder)
+    for (const other of [
+      { from: A },
+      { from: A, peer: { scheme: 'oscore', name: 'bob' } },
+      { from: A, peer: { scheme: 'dtls-psk', name: 'alice' } },
+    ] as const) {
+      expect((await rd.ask('POST', location, other)).code).toBe('4.03')
+      expect((await rd.ask('POST', '/rd?ep=a', { ...other, payload: '' })).code).toBe('4.03')
+      expect((await rd.ask('DELETE', location, other)).code).toBe('4.03')
+    }
+    expect((await rd.ask('POST', location, { ...holder, from: B, channelId: 'elsewhere' })).code).toBe('2.04')
+    expect(rd.directory.find('a')).toMatchObject({ base: 'coap://[2001:db8::b]', source: { identity: 'oscore:alice' } })
+  })
+
+  it('may take over what was made without one at the same address, and keeps it', async () => {
+    const rd = new RdHarness({ policy: 'first-come' })
+    const location = await rd.register('ep=a', '</a>', { from: A })
+    expect((await rd.ask('POST', location, holder)).code).toBe('2.04')
+    expect((await rd.ask('POST', location, { from: A })).code).toBe('4.03')
+  })
+
+  it('is known by it after a restart', async () => {
+    const first = new RdHarness({ policy: 'first-come' })
+    const location = await first.register('ep=a', '</a>', holder)
+    const second = new RdHarness({ policy: 'first-come', memory: first.store, store: first.store })
+    expect((await second.ask('POST', location, { from: A })).code).toBe('4.03')
+    expect((await second.ask('POST', location, { ...holder, from: B })).code).toBe('2.04')
+  })
+
+  it('needs no name where the directory knows whose it is (RFC 9176 §5)', async () => {
+    const nameOf: NonNullable<DirectoryOptions['nameOf']> = ({ identity }) =>
+      identity === 'oscore:alice' ? { endpointName: 'lamp-1', sector: 'floor-1' } : undefined
+    const rd = new RdHarness({
+      policy: 'enrolled-only',
+      nameOf,
+      isEnrolled: ({ endpointName, source }) => nameOf(source)?.endpointName === endpointName,
+    })
+    await rd.register('lt=600', '</a>', holder)
+    expect(rd.directory.find('lamp-1', 'floor-1')).toMatchObject({ lifetimeS: 600 })
+    // Any other name is another's.
+    expect((await rd.ask('POST', '/rd?ep=lamp-2', { ...holder, payload: '' })).code).toBe('4.03')
+    expect((await rd.ask('POST', '/rd?lt=60', { from: B, payload: '' })).code).toBe('4.00')
+  })
+})
+
+describe('behind a proxy', () => {
+  const proxy = { from: { address: '2001:db8::99', port: 5683 } }
+
+  it('a registrant gives its base, and what the proxy relays later leaves it', async () => {
+    const rd = new RdHarness({ policy: 'first-come' })
+    const location = await rd.register('ep=sleepy&base=coap://node1.proxy.example.net', '</a>;rt=x', proxy)
+    expect((await rd.ask('POST', `${location}?lt=600`, proxy)).code).toBe('2.04')
+    expect(await rd.lookup('res?rt=x')).toBe('<coap://node1.proxy.example.net/a>;rt="x"')
+    expect(rd.directory.find('sleepy')).toMatchObject({ baseExplicit: true, lifetimeS: 600 })
+  })
+
+  it('registrants are told apart by their names, and a third party registers for many', async () => {
+    const rd = new RdHarness({ policy: 'first-come' })
+    for (const name of ['n1', 'n2', 'n3']) await rd.register(`ep=${name}&base=coap://${name}.example`, '</a>;rt=x', proxy)
+    expect((await rd.lookup('res?rt=x')).split(',')).toHaveLength(3)
+    // A device cannot take away what the tool registered for it, and the tool can change it.
+    expect((await rd.ask('POST', '/rd?ep=n1', { from: A, payload: '' })).code).toBe('4.03')
+    expect((await rd.ask('POST', '/rd?ep=n1&base=coap://new.example', { ...proxy, payload: '</b>;rt=y' })).code).toBe('2.01')
+    expect(await rd.lookup('res?ep=n1')).toBe('<coap://new.example/b>;rt="y"')
+  })
 })

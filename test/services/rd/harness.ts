@@ -1,5 +1,5 @@
 // A directory on a virtual clock, driven through its resources as a CoAP endpoint would.
-import { seededRandom, silentLogger, utf8, utf8ToText, type SocketAddress } from '#main/base/index.ts'
+import { seededRandom, silentLogger, utf8, utf8ToText, type PeerIdentity, type SocketAddress } from '#main/base/index.ts'
 import {
   createResourceDirectory,
   type DirectoryEvent,
@@ -43,6 +43,11 @@ export class MemoryRegistrationStore implements RegistrationStore {
   apply(changes: readonly RegistrationChange[]): void {
     if (this.broken) throw new RangeError('no disk')
     for (const change of changes) {
+      if (change.kind === 'shift') {
+        this.#shift(change.byMs)
+        this.#undo?.push(() => this.#shift(-change.byMs))
+        continue
+      }
       const id = change.kind === 'remove' ? change.id : change.record.id
       const before = this.rows.get(id)
       this.#undo?.push(() => {
@@ -52,6 +57,10 @@ export class MemoryRegistrationStore implements RegistrationStore {
       if (change.kind === 'remove') this.rows.delete(id)
       else this.rows.set(id, change.record)
     }
+  }
+
+  #shift(byMs: number): void {
+    for (const [id, row] of this.rows) this.rows.set(id, { ...row, registeredAt: row.registeredAt + byMs, expiresAt: row.expiresAt + byMs })
   }
 }
 
@@ -71,6 +80,7 @@ export interface AskOptions {
   readonly from?: SocketAddress
   readonly channelId?: string
   readonly options?: readonly CoapOption[]
+  readonly peer?: PeerIdentity
 }
 
 export const DEVICE_ADDRESS: SocketAddress = { address: '2001:db8:3::123', port: 61616 }
@@ -111,6 +121,7 @@ export class RdHarness {
       destination: { address: '2001:db8::1', port: 5683 },
       multicast: false,
       channelId: options.channelId ?? 'demo',
+      ...(options.peer === undefined ? {} : { peer: options.peer }),
     }
     const resource = this.tree.find(request.path)
     const handler = resource?.handlers[method]

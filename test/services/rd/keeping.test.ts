@@ -45,6 +45,79 @@ describe('lifetimes', () => {
   })
 })
 
+describe('the wall clock', () => {
+  /** Years: a computer whose battery is empty, before and after NTP has put it right. */
+  const YEARS_MS = 6 * 31_557_600_000
+
+  it.each([YEARS_MS, -YEARS_MS, 3_600_000, -3_600_000])(
+    'put right by %d ms, registrations are dated anew, and a restart ends none',
+    async (byMs) => {
+      const first = new RdHarness()
+      const location = await first.register('ep=a&lt=1000', '</a>')
+      await first.clock.advance(100_000)
+      first.clock.jumpWallClock(byMs)
+      // Whatever is written next takes the others along.
+      await first.register('ep=b&lt=5000', '</b>')
+      const second = new RdHarness({ memory: first.store, store: first.store, virtual: first.clock })
+      expect(second.directory.list(0, 9).map(({ endpointName }) => endpointName)).toEqual(['a', 'b'])
+      expect(second.directory.view({ offset: 0, limit: 1 }).rows[0]).toMatchObject({ secondsLeft: 900 })
+      await second.clock.advance(899_999)
+      expect(second.events).toEqual([])
+      await second.clock.advance(1)
+      expect(second.events).toEqual(['expired a'])
+      expect((await second.ask('POST', location)).code).toBe('2.04')
+    },
+  )
+
+  it('put right just before the directory closes, takes the dates along too', async () => {
+    const first = new RdHarness()
+    await first.register('ep=a&lt=1000', '</a>')
+    first.clock.jumpWallClock(YEARS_MS)
+    first.directory.close()
+    const second = new RdHarness({ memory: first.store, store: first.store, virtual: first.clock })
+    expect(second.directory.size).toBe(1)
+  })
+
+  it('that is slewed by seconds is followed by nothing', async () => {
+    const rd = new RdHarness()
+    await rd.register('ep=a', '')
+    const before = rd.store.rows.get(rd.directory.find('a')?.id ?? '')
+    rd.clock.jumpWallClock(5000)
+    await rd.register('ep=b', '')
+    expect(rd.store.rows.get(before?.id ?? '')).toEqual(before)
+  })
+
+  it('put right in a commit that fails, is put right in the next', async () => {
+    const rd = new RdHarness()
+    await rd.register('ep=a&lt=1000', '')
+    rd.clock.jumpWallClock(YEARS_MS)
+    rd.store.failsAtCommit = true
+    await expect(rd.ask('POST', '/rd?ep=b')).rejects.toThrow('no disk')
+    rd.store.failsAtCommit = false
+    expect(rd.directory.size).toBe(1)
+    await rd.register('ep=b', '')
+    const second = new RdHarness({ memory: rd.store, store: rd.store, virtual: rd.clock })
+    expect(second.directory.view({ offset: 0, limit: 9 }).rows.map(({ secondsLeft }) => secondsLeft)).toEqual([1000, 90_000])
+  })
+})
+
+describe('a restart of a large directory', () => {
+  it('has no burst of expiries: each comes when its lifetime ends', async () => {
+    const first = new RdHarness()
+    for (let index = 0; index < 1000; index++)
+      first.directory.registerText({ endpointName: `n${index}`, base: 'coap://h', lifetimeS: 100 + index, links: '' })
+    await first.clock.advance(99_000)
+    first.directory.close()
+    const second = new RdHarness({ memory: first.store, store: first.store, virtual: first.clock })
+    expect(second.directory.size).toBe(1000)
+    expect(second.clock.pendingTimers).toBe(1)
+    for (let seconds = 0; seconds < 20; seconds++) {
+      await second.clock.advance(1000)
+      expect(second.events).toHaveLength(seconds + 1)
+    }
+  })
+})
+
 describe('durability', () => {
   it('is in the store before it is answered, and nothing is shown that could not be kept', async () => {
     const rd = new RdHarness()

@@ -154,7 +154,10 @@ interface Endpoint {
 }
 
 const word = fc.constantFrom('a', 'ab', 'abc', 'b', 'ba', 'x.y', 'core.rd-ep')
+/** What only quoting keeps together. */
+const awkward = fc.constantFrom('a"b', 'a\\b', 'a,<b>;c="d"', 'Ü 😀', '\\')
 const attribute = fc.oneof(
+  fc.record({ name: fc.constant('title'), value: awkward }),
   fc.record({
     name: fc.constantFrom('rt', 'if', 'rel'),
     value: fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join(' ')),
@@ -179,6 +182,7 @@ const criterion = fc
     name: fc.constantFrom('ep', 'd', 'et', 'rt', 'if', 'rel', 'ct', 'title', 'href', 'anchor', 'base', 'obs'),
     value: fc.oneof(
       word,
+      awkward,
       fc.constantFrom('', 'coap://h1', 'coap://h1/a', 'coap://h2/a/b', 'coap://h2:99/a', 'coap://', 'urn:a:b', '/a', '/rd/'),
     ),
     wildcard: fc.boolean(),
@@ -261,6 +265,10 @@ describe('indexes', () => {
             return value('ep') + value('d')
           })
           expect(endpoints.sort()).toEqual(naive(known, query, 'ep'))
+          // The operator's list takes the same criteria, as words.
+          if (query.some((part) => part.includes(' '))) return
+          const { rows } = rd.directory.view({ search: query.join(' '), offset: 0, limit: 1000 })
+          expect(rows.map((row) => row.endpointName + row.sector).sort()).toEqual(naive(known, query, 'ep'))
         },
       ),
       { numRuns: 600 },

@@ -1,6 +1,10 @@
-// Every example of RFC 9176 §4.3, §5, §5.3 and §6 and of Appendix A that concerns registration and lookup.
+// The examples of RFC 9176 §4.3, §5, §5.3, §6, §10 and Appendices A and B that concern registration and lookup, each by its figure.
+// Elsewhere: Figure 4 in rdao.test.ts, 10 to 12 in simple-registration.test.ts, the observation of 20 in observe-lookups.test.ts.
 import { describe, expect, it } from 'vitest'
+import { utf8 } from '#main/base/index.ts'
+import { findOption, OptionNumber, stringOption, type CoapMessage, type CoapOption } from '#main/wire/coap/index.ts'
 import { asLinks, RdHarness } from './harness.ts'
+import { rdNetwork } from './network.ts'
 
 const FIGURE_8 = '</sensors/temp>;rt=temperature-c;if=sensor,<http://www.example.com/sensors/temp>;anchor="/sensors/temp";rel=describedby'
 /** The sixth response of RFC 6690 §5. */
@@ -30,6 +34,17 @@ describe('RFC 9176 §4.3', () => {
   ])('discovery by rt=%s finds just those', async (rt, links) => {
     const rd = new RdHarness()
     expect(asLinks((await rd.ask('GET', `/.well-known/core?rt=${rt}`)).text)).toEqual(links)
+  })
+})
+
+describe('RFC 9176 §4.3', () => {
+  it('Figure 7: links can be asked for by relation; there is none about the implementation', async () => {
+    const rd = new RdHarness()
+    expect(await rd.ask('GET', '/.well-known/core?rel=impl-info')).toMatchObject({ code: '2.05', contentFormat: 40, text: '' })
+    await rd.register('ep=other-rd&base=coap://rd.example', '<http://software.example.com/shiny-resource-directory/1.0beta1>;rel=impl-info')
+    expect(asLinks(await rd.lookup('res?rel=impl-info'))).toEqual([
+      '<http://software.example.com/shiny-resource-directory/1.0beta1>;rel=impl-info',
+    ])
   })
 })
 
@@ -91,6 +106,36 @@ describe('RFC 9176 §5.3', () => {
   })
 })
 
+describe('RFC 9176 §5.3.4', () => {
+  it('Figure 18: an endpoint that gives the Echo value back has its update taken', async () => {
+    const place = rdNetwork({ proveAddresses: true })
+    // Message by message: an endpoint of ours would answer the challenges by itself.
+    const endpoint = place.peer('fd00::4521', 5683)
+    let messageId = 0
+    const post = async (path: string, query: string, echo?: CoapOption): Promise<CoapMessage> => {
+      const segments = path.split('/').map((segment) => stringOption(OptionNumber.URI_PATH, segment))
+      const options = [...segments, stringOption(OptionNumber.URI_QUERY, query), ...(echo === undefined ? [] : [echo])]
+      endpoint.send({ code: '0.02', messageId: ++messageId, token: utf8('x'), options })
+      await place.clock.advance(1000)
+      return endpoint.take()[0]!
+    }
+    const first = await post('rd', 'ep=node1')
+    expect(first.code).toBe('4.01')
+    expect((await post('rd', 'ep=node1', findOption(first.options, OptionNumber.ECHO))).code).toBe('2.01')
+    const location = `rd/${place.directory.find('node1')?.id ?? ''}`
+    // Later the endpoint has forgotten the value, and so has the directory.
+    await place.clock.advance(600_000)
+    const challenge = await post(location, 'lt=7200')
+    expect(challenge.code).toBe('4.01')
+    expect(place.directory.find('node1')?.lifetimeS).toBe(90_000)
+    const echo = findOption(challenge.options, OptionNumber.ECHO)
+    expect((await post(location, 'lt=7200', echo)).code).toBe('2.04')
+    expect(place.directory.find('node1')?.lifetimeS).toBe(7200)
+    expect((await post(location, 'lt=90000', echo)).code).toBe('2.04')
+    expect(place.directory.find('node1')?.lifetimeS).toBe(90_000)
+  })
+})
+
 describe('RFC 9176 §6', () => {
   it('Figure 19: a resource lookup by resource type', async () => {
     const rd = new RdHarness()
@@ -144,6 +189,72 @@ describe('RFC 9176 §6', () => {
     expect(asLinks(await rd.lookup('ep?et=tag:example.com,2020:platform'))).toEqual(
       asLinks(`<${node5}>;base="coap://[2001:db8:3::127]:61616";ep=node5;et="tag:example.com,2020:platform";ct=40;rt=core.rd-ep,
         <${node7}>;base="coap://[2001:db8:3::129]:61616";ep=node7;et="tag:example.com,2020:platform";ct=40;d=floor-3;rt=core.rd-ep`),
+    )
+  })
+})
+
+describe('RFC 9176 §10.1', () => {
+  const LAMPS = ['left', 'middle', 'right'].map((which) => `</light/${which}>;rt="tag:example.com,2020:light"`).join(',')
+
+  it('Figure 24: a commissioning tool enters two luminaries and a sensor, each at its own address', async () => {
+    const rd = new RdHarness()
+    const tool = { from: { address: '2001:db8:4::c7', port: 5683 } }
+    await rd.register('ep=lm_R2-4-015_wndw&base=coap://[2001:db8:4::1]&d=R2-4-015', LAMPS, tool)
+    await rd.register('ep=lm_R2-4-015_door&base=coap://[2001:db8:4::2]&d=R2-4-015', LAMPS, tool)
+    await rd.register('ep=ps_R2-4-015_door&base=coap://[2001:db8:4::3]&d=R2-4-015', '</ps>;rt="tag:example.com,2020:p-sensor"', tool)
+    expect(asLinks(await rd.lookup('ep?d=R2-4-015')).map((link) => /base=([^;]*)/.exec(link)?.[1])).toEqual([
+      'coap://[2001:db8:4::1]',
+      'coap://[2001:db8:4::2]',
+      'coap://[2001:db8:4::3]',
+    ])
+    expect(asLinks(await rd.lookup('res?d=R2-4-015&rt=tag:example.com,2020:p-sensor'))).toEqual([
+      '<coap://[2001:db8:4::3]/ps>;rt=tag:example.com,2020:p-sensor',
+    ])
+  })
+
+  it('Figures 25 and 26: the group that it enters is found by what all its members have', async () => {
+    const rd = new RdHarness()
+    const location = await rd.register('ep=grp_R2-4-015&et=core.rd-group&base=coap://[ff05::1]', LAMPS)
+    const group = asLinks(`<${location}>;ep=grp_R2-4-015;et=core.rd-group;base="coap://[ff05::1]";rt=core.rd-ep`)
+    expect(asLinks(await rd.lookup('ep?et=core.rd-group&rt=tag:example.com,2020:light'))).toEqual(group)
+    // The lookup as it is printed asks for a sector and a type that the registration as it is printed does not have (§6.2).
+    expect(await rd.lookup('ep?d=R2-4-015&et=core.rd-group&rt=light')).toBe('')
+    await rd.register('ep=grp_R2-4-015&d=R2-4-015&et=core.rd-group&base=coap://[ff05::1]', '</light/left>;rt=light')
+    expect(asLinks(await rd.lookup('ep?d=R2-4-015&et=core.rd-group&rt=light'))[0]).toContain('base=coap://[ff05::1];d=R2-4-015')
+  })
+})
+
+describe('RFC 9176 Appendix B', () => {
+  const FIGURE_31 = `</sensors/temp>;rt=temperature;ct=0,</sensors/light>;rt=light-lux;ct=0,</t>;anchor="/sensors/temp";rel=alternate,\
+<http://www.example.com/sensors/t123>;anchor="/sensors/temp";rel=describedby`
+  const HOST = { from: { address: '2001:db8:f0::1', port: 5683 } }
+
+  it('Figures 31 to 34: what a host says of itself, its registration says with full URIs', async () => {
+    const rd = new RdHarness()
+    await rd.register('ep=simple-host1', FIGURE_31, HOST)
+    expect(rd.directory.find('simple-host1')).toMatchObject({ base: 'coap://[2001:db8:f0::1]', lifetimeS: 90_000 })
+    expect(asLinks(await rd.lookup('res?rt=temperature'))).toEqual(asLinks('<coap://[2001:db8:f0::1]/sensors/temp>;rt=temperature;ct=0'))
+    expect(asLinks(await rd.lookup('res?ep=simple-host1'))).toEqual(
+      asLinks(`<coap://[2001:db8:f0::1]/sensors/temp>;rt=temperature;ct=0,
+        <coap://[2001:db8:f0::1]/sensors/light>;rt=light-lux;ct=0,
+        <coap://[2001:db8:f0::1]/t>;anchor="coap://[2001:db8:f0::1]/sensors/temp";rel=alternate,
+        <http://www.example.com/sensors/t123>;anchor="coap://[2001:db8:f0::1]/sensors/temp";rel=describedby`),
+    )
+  })
+
+  it('Figure 32: the same host registers simply, from another port', async () => {
+    const place = rdNetwork({}, { proof: 'small-fetch' })
+    const host = place.device('2001:db8:f0::1', FIGURE_31)
+    expect((await place.ask(host, 'POST', '/.well-known/rd?ep=simple-host1')).code).toBe('2.04')
+    expect(place.directory.find('simple-host1')).toMatchObject({ base: 'coap://[2001:db8:f0::1]', links: FIGURE_31 })
+  })
+
+  it('Figure 35: with a base of its own, its links are under that', async () => {
+    const rd = new RdHarness()
+    await rd.register('ep=simple-host1&base=coap+tcp://sh1.example.com', FIGURE_31, HOST)
+    expect(asLinks(await rd.lookup('res?rt=temperature'))).toEqual(asLinks('<coap+tcp://sh1.example.com/sensors/temp>;rt=temperature;ct=0'))
+    expect(asLinks(await rd.lookup('res?rel=alternate'))).toEqual(
+      asLinks('<coap+tcp://sh1.example.com/t>;anchor="coap+tcp://sh1.example.com/sensors/temp";rel=alternate'),
     )
   })
 })

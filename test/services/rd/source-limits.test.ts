@@ -2,9 +2,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AppError, decodeUint, type SocketAddress } from '#main/base/index.ts'
-import { DEFAULT_SOURCE_LIMITS, SourceRates } from '#main/services/rd/source-limits.ts'
+import { DEFAULT_SOURCE_LIMITS } from '#main/services/rd/source-limits.ts'
+import { SourceRates } from '#main/services/rd/source-rates.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import type { Observation } from '#main/wire/coap/index.ts'
+import { OURS } from '../../wire/coap/harness.ts'
 import { RdHarness, type Answer } from './harness.ts'
+import { rdNetwork, type Device } from './network.ts'
 
 const at = (last: number, port = 5683): SocketAddress => ({ address: `2001:db8::${last.toString(16)}`, port })
 
@@ -164,6 +168,64 @@ describe('the quota of one source', () => {
     rd.store.failsAtCommit = false
     await rd.register('ep=b', '')
     expect((await rd.ask('POST', '/rd?ep=c')).code).toBe('4.29')
+  })
+})
+
+describe('the quota of a /64', () => {
+  it('holds for all its addresses together, however they are written, and on each channel alone', async () => {
+    const rd = new RdHarness({ sourceLimits: { prefixRegistrations: 3 } })
+    for (const address of ['2001:db8::1', '2001:db8:0:0:1::1', '2001:db8::ffff:1:2:3'])
+      await rd.register(`ep=${address}`, '', { from: { address, port: 1 } })
+    const refused = await rd.ask('POST', '/rd?ep=x', { from: { address: '2001:db8::4', port: 1 } })
+    expect([refused.code, maxAge(refused)]).toEqual(['4.29', 300])
+    await rd.register('ep=next prefix', '', { from: { address: '2001:db8:0:1::1', port: 1 } })
+    await rd.register('ep=channel', '', { from: { address: '2001:db8::4', port: 1 }, channelId: 'another' })
+    for (let index = 1; index < 6; index++) await rd.register(`ep=v4-${index}`, '', { from: { address: `192.0.2.${index}`, port: 1 } })
+  })
+
+  it('limits its bytes, and gives them back when registrations go', async () => {
+    const rd = new RdHarness({ sourceLimits: { prefixBytes: 30 } })
+    const location = await rd.register('ep=a', `</${'a'.repeat(20)}>`, { from: at(1) })
+    expect((await rd.ask('POST', '/rd?ep=b', { payload: '</12345678>', from: at(2) })).code).toBe('4.29')
+    await rd.ask('DELETE', location, { from: at(1) })
+    await rd.register('ep=b', '</12345678>', { from: at(2) })
+  })
+})
+
+describe('observers', () => {
+  it('are so many of one address and of one /64; one more is refused with 4.29, and may look up', async () => {
+    const rd = rdNetwork({ sourceLimits: { observers: 2, prefixObservers: 3 } })
+    const [one, two] = [rd.device('2001:db8::21'), rd.device('2001:db8::22')]
+    const codes: string[] = []
+    const observe = async (device: Device, query: string): Promise<Observation> => {
+      const observation = device.endpoint.observe(
+        OURS,
+        { method: 'GET', path: ['rd-lookup', 'ep'], query: [query] },
+        { onNotification: ({ code }) => codes.push(code) },
+      )
+      await rd.clock.advance(1000)
+      return observation
+    }
+    const first = await observe(one, 'ep=a')
+    await observe(one, 'ep=b')
+    expect(codes).toEqual(['2.05', '2.05'])
+    await observe(one, 'ep=c')
+    expect(codes.at(-1)).toBe('4.29')
+    await observe(two, 'ep=a')
+    expect(codes.at(-1)).toBe('2.05')
+    await observe(two, 'ep=b')
+    expect(codes.at(-1)).toBe('4.29')
+    expect((await rd.ask(two, 'GET', '/rd-lookup/ep?ep=b')).code).toBe('2.05')
+    expect(rd.endpoint.holdings().observers).toBe(3)
+    // Those who observe are told, whatever the limit.
+    rd.directory.configure({ sourceLimits: { observers: 0 } })
+    rd.directory.registerText({ endpointName: 'b', base: 'coap://h', links: '' })
+    await rd.clock.advance(5000)
+    expect(codes.filter((code) => code === '2.05')).toHaveLength(4)
+    rd.directory.configure({ sourceLimits: { observers: 2 } })
+    await rd.clock.until(first.cancel())
+    await observe(two, 'ep=b')
+    expect(codes.at(-1)).toBe('2.05')
   })
 })
 
