@@ -1,7 +1,6 @@
-// The demo site: devices from the plan, on a simulated radio, with the laptop at the other end.
+// The demo site: devices from the plan on a simulated radio. Who wants it without a dongle gets the laptop's channel at once.
 import {
   AppError,
-  fromHex,
   Schedule,
   seededRandom,
   type Clock,
@@ -10,14 +9,17 @@ import {
   type Random,
   type SocketAddress,
 } from '#main/base/index.ts'
-import { formatIpv6 } from '#main/wire/ip/index.ts'
 import { DemoDevice, type DemoMemory } from './demo-device.ts'
-import { DeviceHost } from './device-host.ts'
+import { DeviceHost, type GroupAddress } from './device-host.ts'
 import type { GroupEntry } from './device-memory.ts'
 import type { DeviceState } from './device-state.ts'
 import { formatDeviceList, planFloor, type PlannedDevice } from './floor-plan.ts'
-import { COAP_PORT, Radio } from './radio.ts'
+import { addressOf, COAP_PORT, LAPTOP_ADDRESS } from './net/addresses.ts'
+import { DeviceNet } from './net/device-net.ts'
+import { DirectChannel } from './net/direct-channel.ts'
+import { DONGLE, type Mesh, type MeshCounters } from './radio/index.ts'
 import { Registrar } from './registrar.ts'
+import { createSiteRadio } from './site-radio.ts'
 import { WriteBehindMemory } from './write-behind.ts'
 
 export interface DemoSiteOptions {
@@ -29,6 +31,8 @@ export interface DemoSiteOptions {
   readonly random: Random
   readonly logger: Logger
   readonly memory: DemoMemory
+  /** `real` models frames on a shared channel; `ideal`, the default, is quick whatever is sent. */
+  readonly radio?: 'real' | 'ideal'
 }
 
 export interface DemoDeviceView {
@@ -40,9 +44,8 @@ export interface DemoDeviceView {
   readonly groups: readonly GroupEntry[]
 }
 
-export interface DemoSite {
-  /** The laptop's end of the radio. */
-  readonly channel: DatagramChannel
+/** The devices and what one can do to them. */
+export interface DemoDevices {
   readonly plan: readonly PlannedDevice[]
   /** Devices that are registered at the directory, as they see it. */
   readonly registered: number
@@ -56,14 +59,54 @@ export interface DemoSite {
   powerOn(endpointName: string): void
   /** Throws `device.not-found`. */
   stateOf(endpointName: string): DemoDeviceView
+  radioCounters(): MeshCounters
+}
+
+export interface DemoSite extends DemoDevices {
+  /** The laptop's end of the radio. */
+  readonly channel: DatagramChannel
+}
+
+/** What stands at the laptop's end of the radio. */
+export interface LaptopEnd {
+  receive(packet: Uint8Array): void
+  close(): unknown
+}
+
+export interface SiteParts {
+  readonly devices: DemoDevices
+  readonly mesh: Mesh
+  readonly schedule: Schedule
+  readonly random: Random
+  readonly logger: Logger
 }
 
 const LIFETIME_S = 3600
-/** Registrations come at about 400 a second, and not before some seconds have passed. */
-const SPREAD_MS_A_DEVICE = 2.5
+/** Registrations come at about 400 a second on the ideal radio and at some 20 on the real one, and not before some seconds have passed. */
+const SPREAD_MS_A_DEVICE = { ideal: 2.5, real: 50 }
 const SHORTEST_SPREAD_MS = 2000
+/** Answers to a multicast request spread over this time (RFC 7252 §8.2). */
+const LEISURE_MS = 1000
+/** Where all devices are asked, they leave each other the time that one channel needs for all answers. */
+const LEISURE_MS_A_DEVICE = { ideal: 0, real: 40 }
+const ALL_NODES_PREFIX = /^ff0[235]::fd$/
 
 export function createDemoSite(options: DemoSiteOptions): DemoSite {
+  const direct: { channel?: DirectChannel } = {}
+  const parts = assembleSite(options, 'thread', () => direct.channel)
+  const channel = new DirectChannel(parts.mesh, parts.schedule, parts.logger)
+  direct.channel = channel
+  return {
+    ...parts.devices,
+    get registered() {
+      return parts.devices.registered
+    },
+    channel,
+  }
+}
+
+/** Builds devices and radio; `laptop` is asked for the other end whenever something arrives there. */
+export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl', laptop: () => LaptopEnd | undefined): SiteParts {
   const { clock } = options
   // The radio draws several numbers for each datagram; they need to be cheap, not unpredictable.
   const random = seededRandom(options.random.below(0x1_0000_0000))
@@ -73,45 +116,56 @@ export function createDemoSite(options: DemoSiteOptions): DemoSite {
   const memory = new WriteBehindMemory(options.memory, schedule, logger)
   const surroundings = { memory, monotonicMs: () => clock.monotonicMs() }
   const devices = plan.map((planned) => new DemoDevice(planned, surroundings))
-  const addresses = plan.map((planned) => addressOf(planned.eui64))
   const indexOf = new Map(plan.map((planned, index) => [planned.eui64, index]))
   const powered = new Set<number>()
-  /** The groups that each device listens to now, as the radio knows them. */
+  /** The groups that each device listens to now, as its net knows them. */
   const listening = new Map<number, readonly GroupEntry[]>()
+  const kind = options.radio ?? 'ideal'
+  const allNodesLeisureMs = Math.max(LEISURE_MS, plan.length * LEISURE_MS_A_DEVICE[kind])
 
-  const radio = new Radio({
-    addresses,
+  const mesh = createSiteRadio({
+    kind,
+    protocol,
+    plan,
+    seed: options.seed,
     lossPercent: options.lossPercent,
+    clock,
     schedule,
     random,
-    logger,
+    arrive: (node, packet) => (node === DONGLE ? laptop()?.receive(packet) : net.receive(node, packet)),
+  })
+  const net = new DeviceNet({
+    eui64s: plan.map(({ eui64 }) => eui64),
+    mesh,
+    schedule,
     arrive: (index, payload, from, group) => host.receive(index, payload, from, group),
   })
   const host = new DeviceHost({
     devices,
     random,
     logger,
-    send: (index, payload, to, holdMs) => radio.sendFromDevice(index, payload, to, holdMs),
+    leisureMs: (group: GroupAddress) => (ALL_NODES_PREFIX.test(group.address) ? allNodesLeisureMs : LEISURE_MS),
+    send: (index, payload, to, holdMs) => net.send(index, payload, to, holdMs),
     onAnswer: (index, packet, from) => registrar.receive(index, packet, from),
     onServed: (index) => tune(index),
   })
   const registrar = new Registrar({
     devices,
-    directory: radio.channel.local,
+    directory: { address: LAPTOP_ADDRESS, port: COAP_PORT },
     lifetimeS: LIFETIME_S,
-    spreadMs: Math.max(SHORTEST_SPREAD_MS, plan.length * SPREAD_MS_A_DEVICE),
+    spreadMs: Math.max(SHORTEST_SPREAD_MS, plan.length * SPREAD_MS_A_DEVICE[kind]),
     schedule,
     random,
-    send: (index, payload, to) => radio.sendFromDevice(index, payload, to, 0),
+    send: (index, payload, to) => net.send(index, payload, to, 0),
   })
 
-  /** Lets the radio hear exactly what the device's group table says. */
+  /** Lets the device hear exactly what its group table says. */
   function tune(index: number): void {
     const before = listening.get(index) ?? []
     const after = powered.has(index) ? (devices[index]?.groups ?? []) : []
     if (before === after) return
-    for (const entry of before) radio.unlisten(index, { address: entry.a, port: entry.p })
-    for (const entry of after) radio.listen(index, { address: entry.a, port: entry.p })
+    for (const entry of before) net.unlisten(index, { address: entry.a, port: entry.p })
+    for (const entry of after) net.listen(index, { address: entry.a, port: entry.p })
     if (after.length === 0) listening.delete(index)
     else listening.set(index, after)
   }
@@ -126,7 +180,7 @@ export function createDemoSite(options: DemoSiteOptions): DemoSite {
       powered.delete(index)
       registrar.powerOff(index)
     }
-    radio.setPower(index, on)
+    net.setPower(index, on)
     tune(index)
   }
 
@@ -136,8 +190,7 @@ export function createDemoSite(options: DemoSiteOptions): DemoSite {
     return index
   }
 
-  return {
-    channel: radio.channel,
+  const site: DemoDevices = {
     plan,
     get registered() {
       return registrar.registered
@@ -145,40 +198,33 @@ export function createDemoSite(options: DemoSiteOptions): DemoSite {
     deviceList: () => formatDeviceList(plan),
     start: () => {
       for (const index of devices.keys()) setPower(index, true)
-      logger.info({ devices: plan.length, lossPercent: options.lossPercent }, 'demo site started')
+      logger.info({ devices: plan.length, lossPercent: options.lossPercent, radio: kind }, 'demo site started')
     },
     close: async () => {
       registrar.close()
-      await radio.close()
+      await laptop()?.close()
+      mesh.close()
       memory.flush()
       schedule.clear()
       host.close()
     },
-    setLoss: (percent) => radio.setLoss(percent),
+    setLoss: (percent) => mesh.setLoss(percent),
     powerOff: (endpointName) => setPower(find(endpointName), false),
     powerOn: (endpointName) => setPower(find(endpointName), true),
     stateOf: (endpointName) => {
       const index = find(endpointName)
       const device = devices[index]
-      const address = addresses[index]
-      if (device === undefined || address === undefined) throw new AppError('device.not-found', 'The demo site has no such device')
+      if (device === undefined) throw new AppError('device.not-found', 'The demo site has no such device')
       return {
         plan: device.plan,
-        address: { address, port: COAP_PORT },
+        address: { address: addressOf(device.plan.eui64), port: COAP_PORT },
         powered: powered.has(index),
         identifying: device.identifying,
         state: device.state,
         groups: device.groups,
       }
     },
+    radioCounters: () => mesh.counters(),
   }
-}
-
-/** The device's address in the site's prefix, from its EUI-64 with the universal bit turned (RFC 4291 appendix A). */
-export function addressOf(eui64: string): string {
-  const bytes = new Uint8Array(16)
-  bytes[0] = 0xfd
-  bytes.set(fromHex(eui64) ?? new Uint8Array(8), 8)
-  bytes[8] = (bytes[8] ?? 0) ^ 0x02
-  return formatIpv6(bytes)
+  return { devices: site, mesh, schedule, random, logger }
 }

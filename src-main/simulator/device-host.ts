@@ -19,6 +19,8 @@ export interface DeviceHostOptions {
   readonly send: (index: number, payload: Uint8Array, to: SocketAddress, holdMs: number) => void
   /** Takes what is no request: acknowledgements, resets and responses. */
   readonly onAnswer?: (index: number, packet: ParsedPacket, from: SocketAddress) => void
+  /** Over how long answers to a group are spread; a second unless told (RFC 7252 §8.2). */
+  readonly leisureMs?: (group: GroupAddress) => number
   /** Told of each request that a device has served. */
   readonly onServed?: (index: number, request: DeviceRequest, reply: DeviceReply) => void
 }
@@ -129,7 +131,8 @@ export class DeviceHost {
     if (peer === undefined) return
     const isError = (payload[1] ?? 0) >> 5 >= 4
     if (peer.group !== undefined && isError) return
-    const holdMs = peer.group === undefined ? 0 : this.#options.random.fraction() * LEISURE_MS
+    const leisureMs = peer.group === undefined ? 0 : (this.#options.leisureMs?.(peer.group) ?? LEISURE_MS)
+    const holdMs = leisureMs === 0 ? 0 : this.#options.random.fraction() * leisureMs
     this.#options.send(peer.index, payload.slice(), peer.from, holdMs)
   }
 }

@@ -1,0 +1,11 @@
+// The face of the simulated radio.
+export * from './physics.ts'
+export { EventQueue } from './event-queue.ts'
+export { createIdealMesh } from './ideal-mesh.ts'
+export { linksBetween, linksOf, placesOf, type Links, type Place } from './links.ts'
+export { frameSizes, headerSizes, rplProfile, threadProfile, type LowpanProfile } from './lowpan.ts'
+export { Medium, type Frame, type Transmission } from './medium.ts'
+export { RadioMesh, type MeshNode, type RadioMeshOptions } from './mesh.ts'
+export { addressKey, destinationOf, DONGLE, type Arrive, type Mesh, type MeshCounters, type MeshNeighbour } from './mesh-types.ts'
+export { THREAD_MPL, type MplParameters } from './mpl.ts'
+export { planRoutes, type Routes } from './routes.ts'
