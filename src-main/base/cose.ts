@@ -17,7 +17,7 @@ const CURVES: Readonly<Record<Curve, { readonly kty: number; readonly crv: numbe
   X25519: { kty: 1, crv: 4 },
   Ed25519: { kty: 1, crv: 6 },
 }
-const NO_BYTES = new Uint8Array(0)
+const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 export interface CosePublicKey {
   readonly key: PublicKey
@@ -93,7 +93,7 @@ export function decodeEncrypt0(
   if (!(header instanceof Uint8Array) || !isCborMap(unprotectedHeader) || !(ciphertext instanceof Uint8Array)) throw malformed()
   const protectedHeader = headerOf(header)
   const { aead, key, nonce } = keyFor(protectedHeader, unprotectedHeader)
-  const plaintext = aead.open(key, nonce, encodeCbor(['Encrypt0', header, externalAad]), ciphertext)
+  const plaintext = aead.open(key, nonce, encodeCbor(['Encrypt0', protectedHeader.size === 0 ? NO_BYTES : header, externalAad]), ciphertext)
   return { protectedHeader, unprotectedHeader, plaintext }
 }
 
@@ -115,11 +115,14 @@ export function decodeSign1(bytes: Uint8Array): CoseSign1 & { isSignedBy(key: Pu
   const [header, unprotectedHeader, payload, signature] = partsOf(bytes, 18, 4)
   if (!(header instanceof Uint8Array) || !isCborMap(unprotectedHeader)) throw malformed()
   if (!(payload instanceof Uint8Array) || !(signature instanceof Uint8Array)) throw malformed()
+  const protectedHeader = headerOf(header)
+  // However an empty header was written, what is signed has an empty string for it (§4.4).
+  const body = protectedHeader.size === 0 ? NO_BYTES : header
   return {
-    protectedHeader: headerOf(header),
+    protectedHeader,
     unprotectedHeader,
     payload,
-    isSignedBy: (key, externalAad = NO_BYTES) => verifySignature(key, encodeCbor(['Signature1', header, externalAad, payload]), signature),
+    isSignedBy: (key, externalAad = NO_BYTES) => verifySignature(key, encodeCbor(['Signature1', body, externalAad, payload]), signature),
   }
 }
 

@@ -10,6 +10,8 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   devices: async () => (await import('./devices.ts')).benchDevices(),
   import: async () => (await import('./import.ts')).benchImport(),
   link: async () => (await import('./link-ip.ts')).benchLinkIp(),
+  oscore: async () => (await import('./oscore.ts')).benchOscore(),
+  radio: async () => (await import('./radio.ts')).benchRadio(),
   rd: async () => [
     ...(await (await import('./rd.ts')).benchDirectory()),
     ...(await (await import('./rd-durable.ts')).benchDurableDirectory()),

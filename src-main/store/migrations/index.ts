@@ -1,5 +1,7 @@
 // The migrations in order: the n-th takes a file from version n-1 to version n. What was released never changes.
 import { sql as first } from './0001-first.ts'
 import { sql as registrations } from './0002-registrations.ts'
+import { sql as ra } from './0003-ra.ts'
+import { sql as oscoreSenders } from './0004-oscore-senders.ts'
 
-export const migrations: readonly string[] = [first, registrations]
+export const migrations: readonly string[] = [first, registrations, ra, oscoreSenders]

@@ -68,7 +68,7 @@ export class CoapRequester {
       confirmable: options.confirmable ?? true,
       signal: limit.signal,
       startedMs: clock.monotonicMs(),
-      ...this.#blocksOf(options.blockBytes),
+      ...this.#blocksOf(options.blockBytes ?? blocksThroughProxy(request)),
       echo: { value: request.security === undefined ? this.#options.echoes.take(to) : undefined },
       security: { by: request.security },
     }
@@ -93,7 +93,7 @@ export class CoapRequester {
       confirmable: true,
       signal,
       startedMs,
-      ...this.#blocksOf(undefined),
+      ...this.#blocksOf(blocksThroughProxy(request)),
       echo: { value: undefined },
       security: { by: first.identity === undefined ? request.security : request.security?.towards(first.identity) },
     }
@@ -233,7 +233,7 @@ export class CoapRequester {
       { code: errand.code, options: value === undefined ? options : [...options, value], payload },
       { confirmable: errand.confirmable, signal: errand.signal, security: errand.security.by?.open() },
     )
-    const unknown = unknownCritical(response.message.options)
+    const unknown = unknownCritical(response.message.options, errand.options)
     if (unknown !== undefined) {
       throw new AppError('coap.option-unsupported', 'The response has a critical option that is unknown here', {
         details: { option: unknown },
@@ -248,9 +248,14 @@ export class CoapRequester {
   }
 }
 
-/** The number of a critical option that makes a response unusable here (RFC 7252 §5.4.1). */
-export function unknownCritical(options: readonly CoapOption[]): number | undefined {
-  return options.find((option) => isCritical(option.number) && !KNOWN_CRITICAL.has(option.number))?.number
+/**
+ * The number of a critical option that makes a response unusable here (RFC 7252 §5.4.1). What answers a request that was forwarded with its
+ * protection is protected, too, and is for the client behind this proxy to open (RFC 8613 §10).
+ */
+export function unknownCritical(options: readonly CoapOption[], asked: readonly CoapOption[]): number | undefined {
+  const unknown = options.find((option) => isCritical(option.number) && !KNOWN_CRITICAL.has(option.number))?.number
+  if (unknown !== OptionNumber.OSCORE || findOption(asked, OptionNumber.OSCORE) === undefined) return unknown
+  return undefined
 }
 
 export function toClientResponse(
@@ -264,6 +269,18 @@ export function toClientResponse(
   if (!isResponseCode(code)) throw broken('Not a response code')
   const response = { code, options, payload, contentFormat: findUint(options, OptionNumber.CONTENT_FORMAT), source, elapsedMs }
   return peer === undefined ? response : { ...response, peer }
+}
+
+const OF_A_PROXY = new Set<number>([
+  OptionNumber.PROXY_URI,
+  OptionNumber.PROXY_SCHEME,
+  OptionNumber.PROXY_CRI,
+  OptionNumber.PROXY_SCHEME_NUMBER,
+])
+
+/** What is protected end to end is longer than its block, and a proxy must not have to cut it up once more (RFC 8613 §4.1.3.4). */
+export function blocksThroughProxy({ security, options = NO_OPTIONS }: ClientRequest): number | undefined {
+  return security !== undefined && options.some(({ number }) => OF_A_PROXY.has(number)) ? 512 : undefined
 }
 
 /** Whether the response is the first of several blocks. */

@@ -40,9 +40,10 @@ export class GroupClient {
     this.#pacing = new GroupPacing(options.clock, options.parameters)
   }
 
-  /** The size of the datagram. */
+  /** The size of the datagram; of a protected one at most. */
   bytes(request: ClientRequest): number {
-    return encodeMessage({ type: 'NON', messageId: 0, ...contentOf(request, new Uint8Array(GROUP_TOKEN_BYTES), []) }).length
+    const plain = encodeMessage({ type: 'NON', messageId: 0, ...contentOf(request, new Uint8Array(GROUP_TOKEN_BYTES), []) }).length
+    return plain + (request.security?.overheadBytes ?? 0)
   }
 
   /** Sends the request when the iteration starts, and yields responses until the deadline, the expected servers or the signal end it. */

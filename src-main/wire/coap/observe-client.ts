@@ -11,7 +11,7 @@ import {
   type Timer,
 } from '#main/base/index.ts'
 import { blockOption, szxFor } from './block.ts'
-import { firstBlockOf, requestOptions, toClientResponse, unknownCritical, type CoapRequester } from './client.ts'
+import { blocksThroughProxy, firstBlockOf, requestOptions, toClientResponse, unknownCritical, type CoapRequester } from './client.ts'
 import { codeOfMethod } from './codes.ts'
 import { echoOf } from './echo-memory.ts'
 import { cancelled, type Exchanges, type ExchangeResponse } from './exchange.ts'
@@ -133,7 +133,7 @@ class ClientObservation implements Observation {
       // What is not authentic does not end the observation (RFC 8613 §8.4.2).
       if (opened === undefined || (this.#security !== undefined && opened.origin.identity === undefined)) return received.type !== 'ACK'
       // A response with an unknown critical option is rejected (RFC 7252 §5.4.1).
-      if (unknownCritical(opened.message.options) !== undefined) return false
+      if (unknownCritical(opened.message.options, this.#request.options ?? []) !== undefined) return false
       this.#accept({ message: opened.message, source: origin.source, identity: opened.origin.identity }, false)
       return true
     })
@@ -225,7 +225,7 @@ class ClientObservation implements Observation {
     this.#send(REGISTER, etag === undefined ? [] : [etag], this.#stop.signal).then(
       (response) => {
         if (this.#state === 'ended') return
-        const unknown = unknownCritical(response.message.options)
+        const unknown = unknownCritical(response.message.options, this.#request.options ?? [])
         if (unknown === undefined) this.#accept(response, true)
         else
           this.end(
@@ -252,7 +252,7 @@ class ClientObservation implements Observation {
     const { exchanges, maxBlockBytes } = this.#options
     const options = [...requestOptions(this.#request), uintOption(OptionNumber.OBSERVE, observe), ...etags]
     if (this.#echo !== undefined) options.push(this.#echo)
-    const { blockBytes: wanted, confirmable = true } = this.#observe
+    const { blockBytes: wanted = blocksThroughProxy(this.#request), confirmable = true } = this.#observe
     if (wanted !== undefined) {
       options.push(blockOption(OptionNumber.BLOCK2, { num: 0, more: false, szx: szxFor(Math.min(wanted, maxBlockBytes)) }))
     }

@@ -268,6 +268,8 @@ export interface MessageContent {
 
 /** The keys of a request and of its responses. Whoever asks names them in the request. */
 export interface RequestSecurity {
+  /** What it adds to a request at most. */
+  readonly overheadBytes: number
   /** For each token anew. */
   open(): ExchangeSecurity
   /** What protects a further request to one who has answered: of a group, one member alone. */

@@ -109,7 +109,7 @@ public final class OscorePeer {
         request.setURI(uri);
         if (body != null) request.setPayload(body);
         request.getOptions().setOscore(new byte[0]);
-        return new CoapClient(uri).setTimeout(20_000L).advanced(request);
+        return new CoapClient(uri).setTimeout(5_000L).advanced(request);
     }
 
     private static void ask(String base, String description) throws Exception {
@@ -117,7 +117,7 @@ public final class OscorePeer {
         tell("hello", request(Code.GET, base + "/hello", null));
         tell("reverse", request(Code.POST, base + "/reverse", "abcdef".getBytes()));
         tell("missing", request(Code.GET, base + "/nowhere", null));
-        CountDownLatch left = new CountDownLatch(3);
+        CountDownLatch left = new CountDownLatch(1);
         Request request = new Request(Code.GET, Type.CON);
         request.setURI(base + "/counter");
         request.getOptions().setOscore(new byte[0]);
@@ -134,7 +134,7 @@ public final class OscorePeer {
                 System.err.println("error");
             }
         });
-        left.await(20, TimeUnit.SECONDS);
+        left.await(3, TimeUnit.SECONDS);
         relation.reactiveCancel();
         System.out.flush();
         System.exit(0);

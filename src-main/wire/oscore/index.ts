@@ -1,0 +1,13 @@
+// The face of oscore.
+export { SUPPORTED_AEADS } from './algorithms.ts'
+export { CredentialFormat, makeCcs, readCredential, type Credential } from './credentials.ts'
+export type { GroupContext } from './group-context.ts'
+export type { GroupContextInput, GroupMemberInput, OwnMembershipInput } from './group-material.ts'
+export { isGroupPeer, type GroupPeer } from './group-view.ts'
+export { SecurityGroup, type SecurityGroupOptions } from './group.ts'
+export { OscoreLayer, type OscoreCounters, type OscoreLayerOptions } from './layer.ts'
+export { decodeOption, encodeOption, type OscoreOption } from './option.ts'
+export { RenewalServer, renewContext, type RenewalInput } from './renewal.ts'
+export { RESERVED_AT_ONCE, staleSender, volatileSequences, type SequenceStore } from './sender-sequence.ts'
+export type { CountersignElements } from './structures.ts'
+export { UnicastContext, type UnicastContextInput, type UnicastContextPorts } from './unicast-context.ts'
