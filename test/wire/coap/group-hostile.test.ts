@@ -86,7 +86,7 @@ describe('responses from hostile servers', () => {
     )
   })
 
-  it('never break cache or discovery (property)', async () => {
+  it('never break cache or discovery (property)', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(response, { maxLength: 12 }), async (plan) => {
         const place = bench()
