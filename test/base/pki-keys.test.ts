@@ -71,8 +71,20 @@ describe('verifying keys', () => {
 describe('PBKDF2', () => {
   it.each([
     // RFC 7914 §11.
-    ['passwd', 'salt', 1, 64, '55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783'],
-    ['Password', 'NaCl', 80_000, 64, '4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d'],
+    [
+      'passwd',
+      'salt',
+      1,
+      64,
+      '55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783',
+    ],
+    [
+      'Password',
+      'NaCl',
+      80_000,
+      64,
+      '4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d',
+    ],
   ])('of %s and %s after %i rounds (RFC 7914 §11)', async (password, salt, iterations, length, expected) => {
     const key = await pbkdf2('sha256', utf8(password), utf8(salt), iterations, length)
     expect(toHex(key)).toBe(toHex(fromHex(expected)!))

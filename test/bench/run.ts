@@ -11,6 +11,7 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   import: async () => (await import('./import.ts')).benchImport(),
   link: async () => (await import('./link-ip.ts')).benchLinkIp(),
   oscore: async () => (await import('./oscore.ts')).benchOscore(),
+  ra: async () => (await import('./ra.ts')).benchAuthority(),
   radio: async () => (await import('./radio.ts')).benchRadio(),
   rd: async () => [
     ...(await (await import('./rd.ts')).benchDirectory()),

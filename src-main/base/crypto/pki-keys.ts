@@ -1,6 +1,14 @@
 // Keys as certificates carry them: EC on P-256, P-384 and P-521, Ed25519, RSA, with the signatures of X.509 and CMP
 // (RFC 3279, RFC 4055, RFC 5480, RFC 5758, RFC 8410). Signing keys are EC or Ed25519; RSA is verified only.
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign as nodeSign, verify as nodeVerify, type KeyObject } from 'node:crypto'
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign as nodeSign,
+  verify as nodeVerify,
+  type KeyObject,
+} from 'node:crypto'
 import { fromHex } from '../bytes.ts'
 import { AppError } from '../errors.ts'
 import type { HashName } from './hash.ts'
@@ -83,15 +91,20 @@ export function importVerifyingKey(spki: Uint8Array): VerifyingKey {
 
 /** An X.509 signature over the message by the key's own scheme; ECDSA in DER. */
 export function signAs(key: SigningKey, message: Uint8Array): Uint8Array {
-  return new Uint8Array(nodeSign(key.scheme.hash ?? null, message, { key: objectOf(key), dsaEncoding: 'der' }))
+  // ECDSA in DER is the library's default; an options object around the key costs more than the check of its kind.
+  return new Uint8Array(nodeSign(key.scheme.hash ?? null, message, objectOf(key)))
 }
 
 /** Whether the signature is the key's over the message. A scheme that does not fit the key is a wrong signature. */
 export function verifyAs(key: VerifyingKey, scheme: SignatureScheme, message: Uint8Array, signature: Uint8Array): boolean {
   if (familyOf(key.algorithm) !== (scheme.family === 'rsa-pss' ? 'rsa' : scheme.family)) return false
-  const options = scheme.family === 'rsa-pss' ? { padding: 6, saltLength: -2 } : { dsaEncoding: 'der' as const }
+  const object = objectOf(key)
   try {
-    return nodeVerify(scheme.hash ?? null, message, { key: objectOf(key), ...options }, signature)
+    const padded =
+      scheme.family === 'rsa-pss'
+        ? { key: object, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO }
+        : object
+    return nodeVerify(scheme.hash ?? null, message, padded, signature)
   } catch {
     return false
   }

@@ -1,0 +1,160 @@
+// Finds out who sent a message: a shared secret, a certificate of a manufacturer, one of this authority, or a trusted registration authority's.
+import { equalBytes, toHex, utf8, utf8ToText, type Clock, type Random } from '#main/base/index.ts'
+import { Oid } from '../der/index.ts'
+import { macKindOf, sameMacAlgorithm, verifyMac, type MacLimits } from '../cmp/mac.ts'
+import { protectedPart, type PkiMessage } from '../cmp/message.ts'
+import { verifySignatureOf, type Protector } from '../cmp/protection.ts'
+import { Refusal } from '../cmp/status.ts'
+import type { SiteCa } from '../ca/site-ca.ts'
+import type { CertificateRecord, KeyVault, PreRegistration, RaStore, Requester } from '../types.ts'
+import { Certificate } from '../x509/certificate.ts'
+import { attributeOf, nameText } from '../x509/names.ts'
+import { PathValidator } from '../x509/path.ts'
+import { CertificatePool } from '../x509/pool.ts'
+import { identitiesOf } from './identities.ts'
+
+export interface Credential {
+  readonly requester: Requester
+  /** The record that the request belongs to. */
+  readonly preRegistration: PreRegistration | undefined
+  readonly certificate: Certificate | undefined
+  /** Of a certificate that this authority issued. */
+  readonly record: CertificateRecord | undefined
+  /** With what the answer is protected, where it is not the authority's signature. */
+  readonly protector: Protector | undefined
+  /** Subject of the manufacturer's anchor. */
+  readonly anchor: string | undefined
+}
+
+export interface CredentialOptions {
+  readonly store: RaStore
+  readonly ca: SiteCa
+  readonly vault: KeyVault
+  readonly clock: Clock
+  readonly random: Random
+  /** Roots or issuing authorities of manufacturers, in DER. */
+  readonly manufacturerAnchors: readonly Uint8Array[]
+  /** Certificates of registration authorities that may speak for others (id-kp-cmcRA), in DER. */
+  readonly trustedRas: readonly Uint8Array[]
+  readonly macLimits?: MacLimits
+}
+
+export class Credentials {
+  readonly #options: CredentialOptions
+  readonly #manufacturers: PathValidator
+  readonly #ras: readonly Certificate[]
+  readonly #pool = new CertificatePool()
+
+  constructor(options: CredentialOptions) {
+    this.#options = options
+    this.#manufacturers = new PathValidator(options.manufacturerAnchors.map((bytes) => new Certificate(bytes)))
+    this.#ras = options.trustedRas.map((bytes) => new Certificate(bytes))
+  }
+
+  /** Throws `Refusal`. */
+  async authenticate(message: PkiMessage): Promise<Credential> {
+    const { protectionAlg } = message.header
+    if (protectionAlg === undefined || message.protection === undefined) {
+      throw new Refusal('wrongIntegrity', 'The message is not protected')
+    }
+    return macKindOf(protectionAlg) === undefined ? this.#bySignature(message) : this.#byMac(message)
+  }
+
+  /** An unknown reference and a wrong secret look the same from outside. */
+  async #byMac(message: PkiMessage): Promise<Credential> {
+    const { header, protection } = message
+    const { store, vault, random, clock } = this.#options
+    const wrong = new Refusal('badMessageCheck', 'The reference or the secret is wrong')
+    if (header.protectionAlg === undefined || protection === undefined) throw wrong
+    const reference = referenceOf(message)
+    const found = reference === undefined ? undefined : store.preRegistration(reference)
+    if (found?.sealedSecret === undefined) throw wrong
+    if (found.expiresAt !== undefined && found.expiresAt < clock.now()) throw wrong
+    const secret = await vault.open(secretPurpose(found.reference), found.sealedSecret)
+    const fits = await verifyMac(header.protectionAlg, secret, protectedPart(message), protection, this.#options.macLimits)
+    if (!fits) throw wrong
+    const identities = [found.reference.toLowerCase(), ...found.identities]
+    return {
+      requester: { kind: 'secret', name: found.reference, key: `secret:${found.reference}`, identities },
+      preRegistration: found,
+      certificate: undefined,
+      record: undefined,
+      anchor: undefined,
+      protector: {
+        kind: 'mac',
+        reference: header.senderKID ?? utf8(found.reference),
+        secret,
+        algorithm: sameMacAlgorithm(header.protectionAlg, random),
+      },
+    }
+  }
+
+  async #bySignature(message: PkiMessage): Promise<Credential> {
+    const certificate = verifySignatureOf(message, [], this.#pool.read)
+    const base = { certificate, protector: undefined, anchor: undefined }
+    const key = `certificate:${toHex(certificate.fingerprint())}`
+    const name = nameText(certificate.subject)
+    if (this.#ras.some((ra) => equalBytes(ra.bytes, certificate.bytes))) {
+      this.#requireValid(certificate)
+      if (!certificate.extendedKeyUsage.includes(Oid.cmcRa))
+        throw new Refusal('notAuthorized', 'The certificate is not that of a registration authority')
+      return { ...base, requester: { kind: 'ra', name, key, identities: [] }, preRegistration: undefined, record: undefined }
+    }
+    const own = this.#options.store.certificate(toHex(certificate.serial))
+    if (own !== undefined && equalBytes(own.der, certificate.bytes)) return { ...base, ...this.#owned(own, certificate, name, key) }
+    return this.#ofManufacturer(message, certificate, name, key)
+  }
+
+  #owned(
+    record: CertificateRecord,
+    certificate: Certificate,
+    name: string,
+    key: string,
+  ): Pick<Credential, 'requester' | 'record' | 'preRegistration'> {
+    this.#requireValid(certificate)
+    if (record.state === 'revoked') throw new Refusal('certRevoked', 'The certificate of the request is revoked')
+    if (record.state === 'unconfirmed') throw new Refusal('signerNotTrusted', 'The certificate of the request is not confirmed')
+    const preRegistration = record.reference === undefined ? undefined : this.#options.store.preRegistration(record.reference)
+    return { record, preRegistration, requester: { kind: 'own', name, key, identities: identitiesOf(certificate) } }
+  }
+
+  async #ofManufacturer(message: PkiMessage, certificate: Certificate, name: string, key: string): Promise<Credential> {
+    const others = message.extraCerts.slice(1).flatMap((bytes) => this.#pool.read(bytes) ?? [])
+    const { ok, why, path } = await this.#manufacturers.validate(certificate, others, this.#options.clock.now())
+    if (!ok) throw new Refusal('signerNotTrusted', why)
+    const identities = identitiesOf(certificate)
+    const anchor = path.at(-1)
+    return {
+      requester: { kind: 'idevid', name, key, identities },
+      preRegistration: this.#expected(identities),
+      certificate,
+      record: undefined,
+      protector: undefined,
+      anchor: anchor === undefined ? undefined : nameText(anchor.subject),
+    }
+  }
+
+  #expected(identities: readonly string[]): PreRegistration | undefined {
+    const now = this.#options.clock.now()
+    for (const identity of identities) {
+      const found = this.#options.store.preRegistrationsOf(identity).find(({ expiresAt }) => expiresAt === undefined || expiresAt >= now)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  #requireValid(certificate: Certificate): void {
+    if (!certificate.isValidAt(this.#options.clock.now()))
+      throw new Refusal('signerNotTrusted', 'The certificate of the request is not valid at this time')
+  }
+}
+
+export function secretPurpose(reference: string): string {
+  return `ra:secret:${reference}`
+}
+
+/** senderKID, or the common name of the sender where there is none; clients leave the sender empty (RFC 9483 §3.1 wants both). */
+export function referenceOf({ header }: PkiMessage): string | undefined {
+  if (header.senderKID !== undefined) return utf8ToText(header.senderKID)
+  return header.sender.kind === 'directory' ? attributeOf(header.sender.name, Oid.commonName) : undefined
+}

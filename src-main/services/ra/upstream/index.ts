@@ -1,0 +1,3 @@
+// The reverse proxy to other authorities.
+export { CmpProxy, type CmpProxyOptions } from './proxy.ts'
+export { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamServer } from './types.ts'
