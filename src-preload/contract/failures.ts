@@ -112,11 +112,28 @@ export const failureCodes = [
   'crypto.unsupported',
   'crypto.authentication-failed',
   'crypto.parameter-invalid',
+  // Protected connections.
+  'dtls.message-invalid',
+  'dtls.handshake-failed',
+  'dtls.peer-untrusted',
+  'dtls.refused',
+  'dtls.timeout',
+  'dtls.closed',
+  'dtls.busy',
   // Protected messages.
   'oscore.sender-stale',
   'oscore.sequence-exhausted',
   'oscore.credential-invalid',
   'oscore.member-unknown',
+  // Security groups.
+  'security.locked',
+  'security.not-ready',
+  'security.not-supported',
+  'security.not-enrolled',
+  'security.no-place',
+  'security.join-failed',
+  'security.join-pending',
+  'security.name-fixed',
 ] as const
 
 export type FailureCode = (typeof failureCodes)[number]

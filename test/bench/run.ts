@@ -9,6 +9,7 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   coap: async () => (await import('./coap.ts')).benchCoap(),
   devices: async () => (await import('./devices.ts')).benchDevices(),
   import: async () => (await import('./import.ts')).benchImport(),
+  join: async () => (await import('./dtls.ts')).benchDtls(),
   link: async () => (await import('./link-ip.ts')).benchLinkIp(),
   oscore: async () => (await import('./oscore.ts')).benchOscore(),
   ra: async () => (await import('./ra.ts')).benchAuthority(),

@@ -1,4 +1,5 @@
-// `npm run fuzz [-- --count N] [--seed N]`: a million mutated datagrams against an endpoint with a Resource Directory. Exits 1 on any fault.
+// `npm run fuzz [-- --count N] [--seed N]`: a million mutated datagrams against an endpoint with a Resource Directory, then as many
+// DTLS records. Exits 1 on any fault.
 import { parseArgs } from 'node:util'
 import { loadCorpus } from './corpus.ts'
 import { fuzz } from './fuzz.ts'
@@ -28,3 +29,5 @@ console.log(JSON.stringify({ counters, holdings }))
 for (const problem of problems) console.log(`FAULT ${problem}`)
 console.log(problems.length === 0 ? 'no fault' : `${problems.length} faults`)
 process.exitCode = problems.length === 0 ? 0 : 1
+
+await import('./dtls-run.ts')

@@ -329,7 +329,9 @@ export class MessageLayer {
 
   #onSendFailed(to: SocketAddress, cause: Error): void {
     const peer = peerKey(to)
-    const error = new AppError('network.send-failed', cause.message, { cause, retryable: true })
+    // Why a secured connection did not come about is worth more than that nothing was sent.
+    const isTold = cause instanceof AppError && cause.code.startsWith('dtls.')
+    const error = isTold ? cause : new AppError('network.send-failed', cause.message, { cause, retryable: true })
     for (const pending of [...this.#pending.values()]) {
       if (pending.peer !== peer) continue
       pending.stop()

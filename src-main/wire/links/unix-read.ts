@@ -24,7 +24,8 @@ export async function readUnix(port: UnixPort, buffer: Uint8Array): Promise<numb
       const { bytesRead } = await readOnce(port.fd, buffer, 0, buffer.length, null)
       return bytesRead
     } catch (thrown) {
-      if (!mustWait(thrown)) throw thrown
+      // Closed while the read was under way: its poller is gone, and waiting for one that is gone ends the process.
+      if (!mustWait(thrown) || !isUnixPort(port)) throw thrown
     }
     await new Promise<void>((resolve, reject) => {
       port.poller.once('readable', (error) => {

@@ -1,0 +1,136 @@
+// What both sides' handshakes have in common: the way out to the connection, numbered messages, the transcript (RFC 6347 §4.2.6).
+import type { PeerIdentity, Random } from '#main/base/index.ts'
+import { AlertFailure } from './alert.ts'
+import type { FlightPart } from './flight.ts'
+import type { GroupName } from './groups.ts'
+import { exportKey, fingerprint, verifyData, type ConnectionKeys, type Randoms, type Role } from './key-schedule.ts'
+import { encodeHeader, type HandshakeMessage } from './messages/handshake-header.ts'
+import { HANDSHAKE } from './numbers.ts'
+import type { CipherSuite } from './suites.ts'
+import type { DtlsSession, PeerCredential, PeerQuestion, PeerVerifier, Verdict } from './types.ts'
+
+/** The connection as a handshake sees it; a version's handshake needs no more. */
+export interface HandshakeLink {
+  readonly random: Random
+  /** Sends a flight; it is repeated until the next message comes, the last one only when the peer asks. */
+  sendFlight(flight: readonly FlightPart[], isLast: boolean): void
+  /** Records of epoch 1 can be read and written from now on. */
+  install(keys: ConnectionKeys, suite: CipherSuite): void
+  /** Records hold no more plaintext from now on. */
+  limitPlaintext(bytes: number): void
+  /** Takes no further message until the promise settles. */
+  wait<Value>(promise: Promise<Value>, then: (value: Value) => void): void
+  established(session: DtlsSession): void
+  /** A connection id that routes to this connection, empty for none; undefined where the extension is not spoken. */
+  newConnectionId(): Uint8Array | undefined
+}
+
+export interface Handshake {
+  receive(message: HandshakeMessage): void
+}
+
+const FIRST_TRANSCRIPT_BYTES = 4096
+
+/** Messages in order of their numbers, and what both sides have said so far. */
+export class Conversation {
+  /** It is hashed up to five times on its way, and hardly ever outgrows its first size. */
+  #transcript = new Uint8Array(FIRST_TRANSCRIPT_BYTES)
+  #length = 0
+  #next: number
+
+  constructor(next: number) {
+    this.#next = next
+  }
+
+  heard({ type, sequence, body }: Omit<HandshakeMessage, 'epoch'>): void {
+    this.#append(encodeHeader({ type, sequence, length: body.length, offset: 0 }, body.length))
+    this.#append(body)
+  }
+
+  say(type: number, body: Uint8Array, epoch: 0 | 1 = 0): FlightPart {
+    const message = { type, sequence: this.#next++, body }
+    this.heard(message)
+    return { kind: 'message', epoch, ...message }
+  }
+
+  /** A hello that was not verified counts for nothing. */
+  forget(): void {
+    this.#length = 0
+  }
+
+  /** Valid until the next message. */
+  bytes(): Uint8Array {
+    return this.#transcript.subarray(0, this.#length)
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.#length + bytes.length > this.#transcript.length) {
+      const larger = new Uint8Array(2 * (this.#length + bytes.length))
+      larger.set(this.bytes())
+      this.#transcript = larger
+    }
+    this.#transcript.set(bytes, this.#length)
+    this.#length += bytes.length
+  }
+}
+
+/** Finished of that side over the messages so far. */
+export function finishedBody(side: Role, master: Uint8Array, conversation: Conversation): Uint8Array {
+  return verifyData(side, master, conversation.bytes())
+}
+
+export function requireType(message: HandshakeMessage, ...types: readonly number[]): void {
+  // Finished proves itself by the keys of epoch 1, and nothing else may come under them.
+  const wantedEpoch = message.type === HANDSHAKE.finished ? 1 : 0
+  if (types.includes(message.type) && message.epoch === wantedEpoch) return
+  throw new AlertFailure('unexpected_message', 'A handshake message comes out of turn')
+}
+
+/** Asks for a verdict on the peer and goes on with its identity. */
+export function judgePeer(
+  link: HandshakeLink,
+  verifier: PeerVerifier | undefined,
+  question: PeerQuestion,
+  goOn: (identity: PeerIdentity) => void,
+): void {
+  if (verifier === undefined) throw new AlertFailure('certificate_unknown', 'Nobody judges certificates here', 'dtls.peer-untrusted')
+  const decide = (verdict: Verdict): void => {
+    if (!verdict.ok) throw new AlertFailure(verdict.alert, verdict.reason, 'dtls.peer-untrusted')
+    goOn(identityOf(question.credential, verdict.name))
+  }
+  const verdict = verifier(question)
+  if (verdict instanceof Promise) link.wait(verdict, decide)
+  else decide(verdict)
+}
+
+function identityOf(credential: PeerCredential, name: string | undefined): PeerIdentity {
+  if (credential.kind === 'public-key') return { scheme: 'dtls-public-key', name: name ?? `sha256:${fingerprint(credential.spki)}` }
+  const [endEntity = new Uint8Array(0)] = credential.chain
+  return { scheme: 'dtls-certificate', name: name ?? `sha256:${fingerprint(endEntity)}`, certificates: credential.chain }
+}
+
+export interface SessionFacts {
+  readonly role: Role
+  readonly suite: CipherSuite
+  readonly group: GroupName | undefined
+  readonly identity: PeerIdentity | undefined
+  readonly extendedMasterSecret: boolean
+  readonly maxFragmentBytes: number
+  readonly connectionIds: boolean
+  readonly master: Uint8Array
+  readonly randoms: Randoms
+}
+
+export function sessionOf(facts: SessionFacts): DtlsSession {
+  const { role, suite, group, identity, extendedMasterSecret, maxFragmentBytes, connectionIds, master, randoms } = facts
+  return {
+    role,
+    suite: suite.name,
+    group,
+    identity,
+    extendedMasterSecret,
+    maxFragmentBytes,
+    connectionIds,
+    exportKey: (label, context, length) => exportKey(master, randoms, label, context, length),
+  }
+}
