@@ -2,6 +2,7 @@
 export type { AuditLog, AuditVerdict } from './audit.ts'
 export { backupFolder, listBackups, newestBackup, type BackupFile } from './backups.ts'
 export { createDemoMemory } from './demo-memory.ts'
+export { createGroupManagerStore } from './group-manager.ts'
 export { canonicalJson } from './json.ts'
 export type { NewSite, SiteMeta, SiteSummary } from './meta.ts'
 export { CURRENT_VERSION } from './migrate.ts'

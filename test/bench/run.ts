@@ -8,6 +8,7 @@ import type { BenchResult } from './types.ts'
 const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   coap: async () => (await import('./coap.ts')).benchCoap(),
   devices: async () => (await import('./devices.ts')).benchDevices(),
+  groups: async () => (await import('./group-manager.ts')).benchGroupManager(),
   import: async () => (await import('./import.ts')).benchImport(),
   join: async () => (await import('./dtls.ts')).benchDtls(),
   link: async () => (await import('./link-ip.ts')).benchLinkIp(),

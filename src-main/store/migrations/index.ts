@@ -3,5 +3,6 @@ import { sql as first } from './0001-first.ts'
 import { sql as registrations } from './0002-registrations.ts'
 import { sql as ra } from './0003-ra.ts'
 import { sql as oscoreSenders } from './0004-oscore-senders.ts'
+import { sql as groupManager } from './0005-group-manager.ts'
 
-export const migrations: readonly string[] = [first, registrations, ra, oscoreSenders]
+export const migrations: readonly string[] = [first, registrations, ra, oscoreSenders, groupManager]
