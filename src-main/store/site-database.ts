@@ -31,6 +31,8 @@ const PROJECT_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   coap_group: ['name', 'address', 'port'],
   application_group: ['name', 'coap_group_id', 'room_id', 'comment', 'retired'],
   membership: ['desired'],
+  security_group: ['name', 'suite', 'policy', 'comment'],
+  group_protection: ['security_groups', 'reason'],
 }
 
 export class SiteDatabase {

@@ -19,7 +19,7 @@ import type { Clock, JsonValue, Logger } from '#main/base/index.ts'
 import { AppError } from '#main/base/index.ts'
 import type { DeviceStore } from '#main/site/devices/index.ts'
 import type { ExportStore } from '#main/site/exchange/index.ts'
-import type { GroupStore } from '#main/site/groups/index.ts'
+import type { GroupStore, SecurityStore } from '#main/site/groups/index.ts'
 import type { JobStore } from '#main/site/jobs/index.ts'
 import { createAuditLog, type AuditLog } from './audit.ts'
 import { newestBackup, writeBackup } from './backups.ts'
@@ -30,6 +30,7 @@ import { corrupt, inspectSiteFile } from './inspect.ts'
 import { createJobStore } from './jobs.ts'
 import { MetaStore, readSummary, type NewSite, type SiteMeta, type SiteSummary } from './meta.ts'
 import { CURRENT_VERSION, fileVersion, migrate, refuseNewer } from './migrate.ts'
+import { createSecurityStore } from './security.ts'
 import { APPLICATION_ID, connect, inMemory, SiteDatabase, type Database } from './site-database.ts'
 import { lockSite, type SiteLock } from './site-lock.ts'
 import { guarded } from './sqlite-failure.ts'
@@ -49,6 +50,7 @@ export interface SiteFile {
   readonly revision: number
   readonly devices: DeviceStore
   readonly groups: GroupStore
+  readonly security: SecurityStore
   readonly jobs: JobStore
   readonly audit: AuditLog
   readonly exports: ExportStore
@@ -235,6 +237,7 @@ class OpenSiteFile implements SiteFile {
   readonly path: string
   readonly devices: DeviceStore
   readonly groups: GroupStore
+  readonly security: SecurityStore
   readonly jobs: JobStore
   readonly audit: AuditLog
   readonly exports: ExportStore
@@ -253,6 +256,7 @@ class OpenSiteFile implements SiteFile {
     this.#keep = keep
     this.devices = createDeviceStore(this.#site)
     this.groups = createGroupStore(this.#site)
+    this.security = createSecurityStore(this.#site)
     this.jobs = createJobStore(this.#site)
     this.audit = createAuditLog(this.#site, ports.clock)
     this.exports = createExportStore(this.#site)

@@ -15,6 +15,7 @@ import type { ClientResponse, CoapClient } from '#main/wire/coap/index.ts'
 import type { DiscoveryRow } from '#contract/model.ts'
 import type { Hearing } from './hearing.ts'
 import type { Inventory } from './inventory-types.ts'
+import { searchPatiently } from './patient-search.ts'
 import type { DeviceProfile } from './profile.ts'
 import { linksOf, recognise, type Stranger } from './recognition.ts'
 import { WorkQueue } from './work-queue.ts'
@@ -25,6 +26,10 @@ export interface DiscoveryChannel {
   readonly allNodes: readonly SocketAddress[]
   /** Whether an address is the tool's own, whose answers do not count. */
   readonly isOwn?: (at: SocketAddress) => boolean
+  /** A medium of low rate, which is asked with patience; `bytesPerS` is what it carries of responses, undefined where no multicast. */
+  readonly slow?: { readonly bytesPerS: number | undefined }
+  /** Where devices of the channel were last: whom to ask one by one. */
+  readonly known?: () => readonly SocketAddress[]
 }
 
 export interface DiscoveryOptions {
@@ -65,6 +70,8 @@ const ASK_EVERY_S = 2
 const FEWEST_SENDINGS = 3
 const MOST_SENDINGS = 6
 const IDENTITIES_AT_ONCE = 8
+/** For two retransmissions (RFC 7252 §4.8): a search has more to ask. */
+const ANSWER_WITHIN_MS = 12_000
 /** Also the most devices that are taken in from one run. */
 const QUEUE_CAPACITY = 20_000
 
@@ -89,6 +96,10 @@ interface Run {
   readonly devices: Set<DeviceId>
   readonly ended: Promise<undefined>
   readonly end: () => void
+  /** On a slow medium, registrations during the run count as answers. */
+  readonly isPatient: boolean
+  /** What was found out in this run, by where: who answers and registers is read once. */
+  readonly readings: Map<string, Promise<Hearing>>
   sent: number
 }
 
@@ -119,7 +130,7 @@ class NetworkDiscovery implements Discovery {
     const { clock } = this.#options
     if (this.#row.state === 'running') throw new AppError('discovery.running', 'A discovery is under way already')
     const up = this.#options.channels()
-    const channels = up.filter(({ allNodes }) => allNodes.length > 0)
+    const channels = up.filter(({ allNodes, slow }) => allNodes.length > 0 || slow !== undefined)
     if (this.#closing.signal.aborted || channels.length === 0) {
       // Loopback is up and has no multicast: the help text tells these two apart.
       const details = { reason: up.length === 0 ? 'no-channel' : 'no-multicast' }
@@ -134,17 +145,25 @@ class NetworkDiscovery implements Discovery {
       devices: new Set(),
       ended: promise,
       end: () => resolve(undefined),
+      isPatient: channels.some(({ slow }) => slow !== undefined),
+      readings: new Map(),
       sent: 0,
     }
     this.#run = run
     const startedAt = clock.now()
-    this.#show({ ...IDLE, state: 'running', startedAt, deadlineAt: startedAt + durationMs })
-    const sendings = Math.min(MOST_SENDINGS, Math.max(FEWEST_SENDINGS, Math.floor(seconds / ASK_EVERY_S)))
+    const unicastOnly = channels.some(({ allNodes }) => allNodes.length === 0) ? { unicastOnly: true } : {}
+    this.#show({ ...IDLE, state: 'running', startedAt, deadlineAt: startedAt + durationMs, ...unicastOnly })
+    const quick = channels.filter(({ slow }) => slow === undefined)
+    const searches = channels.flatMap((channel) =>
+      channel.slow === undefined ? [] : [this.#search(run, channel, channel.slow, durationMs)],
+    )
+    const sendings = quick.length === 0 ? 0 : Math.min(MOST_SENDINGS, Math.max(FEWEST_SENDINGS, Math.floor(seconds / ASK_EVERY_S)))
     for (let sending = 0; sending < sendings; sending++) {
       const part = sending / sendings
-      run.timers.push(clock.setTimer(durationMs * part, () => this.#ask(run, channels, durationMs * (1 - part))))
+      run.timers.push(clock.setTimer(durationMs * part, () => this.#ask(run, quick, durationMs * (1 - part))))
     }
-    run.timers.push(clock.setTimer(durationMs, () => this.#end(run)))
+    if (quick.length > 0) searches.push(new Promise((done) => run.timers.push(clock.setTimer(durationMs, () => done()))))
+    void Promise.all(searches).then(() => this.#end(run))
   }
 
   stop(): void {
@@ -162,7 +181,8 @@ class NetworkDiscovery implements Discovery {
       if (!taken) this.#options.logger.debug({ endpointName }, 'A registration waits for its next renewal to be looked at')
     } else {
       const reach = { at, channelId: channelId ?? null, endpointName }
-      this.#hear({ source: 'registration', ...reach, identity: undefined, profileId: null, links, failure: undefined })
+      const heard = this.#hear({ source: 'registration', ...reach, identity: undefined, profileId: null, links, failure: undefined })
+      if (heard !== undefined && this.#patientRun !== undefined) this.#count(this.#patientRun, heard, reach)
     }
   }
 
@@ -208,8 +228,50 @@ class NetworkDiscovery implements Discovery {
     }
   }
 
+  /** Looks for devices on a slow medium. */
+  #search(
+    run: Run,
+    channel: DiscoveryChannel,
+    { bytesPerS }: { readonly bytesPerS: number | undefined },
+    atLeastMs: number,
+  ): Promise<void> {
+    const { clock, inventory } = this.#options
+    const { channelId } = channel.client
+    return searchPatiently({
+      clock,
+      signal: run.abort.signal,
+      atLeastMs,
+      bytesPerS: channel.allNodes.length === 0 ? undefined : bytesPerS,
+      expected: () => {
+        const here = inventory.all().filter((device) => device.channelId === null || device.channelId === channelId)
+        return { all: here.length, missing: here.filter(({ id }) => !run.devices.has(id)).length }
+      },
+      reachable: () => (channel.known?.() ?? []).filter((at) => !run.responders.has(reachKey(channelId, at))),
+      news: () => run.responders.size,
+      isBusy: () => this.#answers.isBusy,
+      askAll: (deadlineMs) => {
+        for (const to of channel.allNodes) void this.#askGroup(run, channel, to, deadlineMs)
+      },
+      askOne: (to) => this.#askOne(run, channel.client, to),
+      onDeadline: (inMs) => {
+        if (this.#run === run) this.#show({ ...this.#row, deadlineAt: Math.max(this.#row.deadlineAt ?? 0, Math.round(clock.now() + inMs)) })
+      },
+    })
+  }
+
+  async #askOne(run: Run, client: CoapClient, to: SocketAddress): Promise<void> {
+    try {
+      const request = { method: 'GET', path: ['.well-known', 'core'] } as const
+      const answer = await client.request(to, request, { signal: run.abort.signal, timeoutMs: ANSWER_WITHIN_MS })
+      run.sent += 1
+      this.#answered(run, client, answer)
+    } catch (thrown) {
+      this.#options.logger.debug({ code: toAppError(thrown).code, to: formatSocketAddress(to) }, 'A known device did not answer')
+    }
+  }
+
   #answered(run: Run, client: CoapClient, answer: ClientResponse): void {
-    const key = `${client.channelId} ${formatSocketAddress(answer.source)}`
+    const key = reachKey(client.channelId, answer.source)
     if (run.responders.has(key) || run.responders.size >= QUEUE_CAPACITY) return
     run.responders.add(key)
     const job: Job = {
@@ -235,15 +297,43 @@ class NetworkDiscovery implements Discovery {
 
   // ---- Asking one ------------------------------------------------------------------------------------------------
 
-  async #identify({ run, ...stranger }: Job): Promise<void> {
+  async #identify({ run = this.#patientRun, ...stranger }: Job): Promise<void> {
     try {
-      const heard = this.#hear(await recognise(stranger, this.#options.profiles, this.#closing.signal, this.#options.logger))
-      if (run === undefined || heard === undefined) return
-      run.devices.add(heard.id)
-      if (run === this.#run) this.#show({ ...this.#row, heard: run.devices.size, added: this.#row.added + (heard.added ? 1 : 0) })
+      const heard = this.#hear(await this.#recognise(stranger))
+      if (run !== undefined && heard !== undefined) this.#count(run, heard, stranger)
     } catch (thrown) {
       if (!this.#closing.signal.aborted) this.#lost(thrown)
     }
+  }
+
+  /** Who answers a question and registers meanwhile is asked who it is once. */
+  async #recognise(stranger: Stranger): Promise<Hearing> {
+    const { profiles, logger } = this.#options
+    const read = (): Promise<Hearing> => recognise(stranger, profiles, this.#closing.signal, logger)
+    const readings = this.#patientRun?.readings
+    if (readings === undefined || stranger.at === null || stranger.channelId === null) return read()
+    const key = reachKey(stranger.channelId, stranger.at)
+    const { source, endpointName, links } = stranger
+    const known = await readings.get(key)?.catch(() => undefined)
+    if (known?.identity !== undefined) return { ...known, source, endpointName, links: links ?? known.links }
+    const reading = read()
+    if (readings.size < QUEUE_CAPACITY) readings.set(key, reading)
+    return reading
+  }
+
+  get #patientRun(): Run | undefined {
+    return this.#row.state === 'running' && this.#run?.isPatient === true ? this.#run : undefined
+  }
+
+  #count(
+    run: Run,
+    { id, added }: { readonly id: DeviceId; readonly added: boolean },
+    { at, channelId }: Pick<Stranger, 'at' | 'channelId'>,
+  ): void {
+    if (run.isPatient && at !== null && channelId !== null && run.responders.size < QUEUE_CAPACITY)
+      run.responders.add(reachKey(channelId, at))
+    run.devices.add(id)
+    if (run === this.#run) this.#show({ ...this.#row, heard: run.devices.size, added: this.#row.added + (added ? 1 : 0) })
   }
 
   /** Undefined where the inventory could not take it, which the log tells: it will be heard again. */
@@ -274,6 +364,10 @@ class NetworkDiscovery implements Discovery {
     this.#row = row
     this.feed.set(row)
   }
+}
+
+function reachKey(channelId: string, at: SocketAddress): string {
+  return `${channelId} ${formatSocketAddress(at)}`
 }
 
 /** The socket that a registration's base URI names; null where it is not an address of ours to use (a host name, another scheme). */

@@ -27,6 +27,10 @@ export class WorkQueue<Job> {
     return true
   }
 
+  get isBusy(): boolean {
+    return this.#waiting.size + this.#running.size > 0
+  }
+
   /** Resolves as soon as nothing waits and nothing runs. */
   idle(): Promise<void> {
     if (this.#waiting.size + this.#running.size === 0) return Promise.resolve()

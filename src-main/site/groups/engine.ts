@@ -76,6 +76,8 @@ export interface GroupEngine {
   identifyItems(ids: readonly DeviceId[]): readonly JobItem[]
   /** For how long `identify` lets devices show themselves from now on. */
   setIdentifySeconds(seconds: number): void
+  /** Runs work with a device when nothing else is under way with it. */
+  exclusive<Result>(id: DeviceId, work: () => Promise<Result>): Promise<Result>
   close(): void
 }
 
@@ -286,6 +288,7 @@ export function createGroups(options: GroupOptions): GroupEngine {
     setIdentifySeconds: (seconds) => {
       identifySeconds = seconds
     },
+    exclusive: (id, work) => locks.run(id, work),
     close: () => subscriptions.forEach((end) => end()),
   }
 }

@@ -7,3 +7,4 @@ export { createGroups, type GroupEngine, type GroupOptions, type JobItem } from 
 export { applicationGroupUri, checkGroupName, checkGroupPort, coapGroupUri } from './names.ts'
 export { createTestBench, type TestBench, type TestBenchOptions } from './test-bench.ts'
 export { effectiveOutcome, membershipKey, targetOf } from './plan.ts'
+export * from './security/index.ts'

@@ -14,13 +14,15 @@ import {
   type Random,
   type SocketAddress,
 } from '#main/base/index.ts'
-import type { ClientRequest, CoapClient } from '#main/wire/coap/index.ts'
+import type { ClientRequest, ClientResponse, CoapClient } from '#main/wire/coap/index.ts'
 import type { DeviceContact, DeviceDirectory, DeviceProfile, DeviceRecord, GroupTarget } from '#main/site/devices/index.ts'
 import type { MemberVerdict, TestAction, TestRunRow } from '#contract/model.ts'
 import { canonicalAddress } from './address.ts'
 import type { GroupEngine } from './engine.ts'
+import { fanOut } from './fan-out.ts'
 import { toFailure } from './faults.ts'
 import { coapGroupUri } from './names.ts'
+import type { BenchSecurity, GroupProtection } from './security/bench.ts'
 import { TestRun } from './test-run.ts'
 import type { GroupStore } from './types.ts'
 
@@ -33,6 +35,10 @@ export interface TestBenchOptions {
   readonly logger: Logger
   /** For how long members may take to answer a group request; DEFAULT_LEISURE of RFC 7252 §4.8 unless the site knows better. */
   readonly leisureMs?: number
+  /** Whether group requests pass on a channel, which else go to the members one by one; yes unless told. */
+  readonly carriesMulticast?: (channelId: string) => boolean
+  /** Protects requests to groups that are to be protected; nothing is protected without. */
+  readonly security?: BenchSecurity
 }
 
 export interface TestBench {
@@ -67,14 +73,17 @@ interface Member {
 /** One multicast request and the members that it is meant for. */
 interface Shot {
   readonly client: CoapClient
+  readonly profileId: string
   readonly request: ClientRequest
+  readonly unicastOnly: boolean
 }
 
 interface Prepared {
   readonly target: GroupTarget
   readonly members: readonly Member[]
-  readonly memberAt: (at: SocketAddress) => DeviceId | undefined
+  readonly memberOf: (response: Pick<ClientResponse, 'source' | 'peer'>) => DeviceId | undefined
   readonly shots: readonly Shot[]
+  readonly protection: GroupProtection | undefined
 }
 
 export function createTestBench(options: TestBenchOptions): TestBench {
@@ -126,6 +135,7 @@ export function createTestBench(options: TestBenchOptions): TestBench {
     const all = membersOf(groupId)
     if (target === undefined || all.length === 0)
       throw new AppError('group.no-members', `${name} has no members`, { details: { group: name } })
+    const protection = options.security?.protectionFor(groupId)
     const shots = new Map<string, Shot>()
     const types = new Set<string>()
     for (const { device, way } of all) {
@@ -133,13 +143,28 @@ export function createTestBench(options: TestBenchOptions): TestBench {
       const request = action === undefined ? undefined : way?.profile.groupRequest(actionId, target)
       if (way === undefined || action === undefined || request === undefined) continue
       for (const type of action.types) types.add(type)
-      shots.set(`${way.contact.client.channelId} ${way.profile.id}`, { client: way.contact.client, request })
+      const { client } = way.contact
+      const unicastOnly = options.carriesMulticast?.(client.channelId) === false
+      shots.set(`${client.channelId} ${way.profile.id}`, {
+        client,
+        profileId: way.profile.id,
+        request: protectedBy(protection, request),
+        unicastOnly,
+      })
     }
     if (shots.size === 0)
       throw new AppError('test.no-action', `No member of ${name} knows ${actionId}`, { details: { group: name, action: actionId } })
     // Members that the action does not concern, such as a switch among lights, are not expected to do anything.
     const members = all.filter((member) => types.has(member.device.type))
-    return { target, shots: [...shots.values()], members, memberAt: addressBook(all) }
+    const memberAt = addressBook(all)
+    return {
+      target,
+      shots: [...shots.values()],
+      members,
+      protection,
+      // Where an answer is signed, who signed it counts; an address proves nothing.
+      memberOf: ({ source, peer }) => (protection === undefined ? memberAt(source) : protection.memberOf(peer)),
+    }
   }
 
   function run(groupId: GroupId, action: string, repeats: number): { runId: string; finished: Promise<TestRunRow> } {
@@ -156,6 +181,8 @@ export function createTestBench(options: TestBenchOptions): TestBench {
         repeats,
         uri: requestUri(target, first?.request.path ?? []),
         messageBytes: Math.max(...shots.map((shot) => shot.client.groupRequestBytes(shot.request))),
+        ...(shots.some((shot) => shot.unicastOnly) ? { unicastOnly: true } : {}),
+        ...(prepared.protection === undefined ? {} : { protection: prepared.protection.name }),
       },
       members.map((member) => [member.device.id, member.verdict] as const),
     )
@@ -175,6 +202,8 @@ export function createTestBench(options: TestBenchOptions): TestBench {
   ): Promise<TestRunRow> {
     try {
       if (unseen !== undefined) throw unseen
+      const ways = prepared.shots.filter(({ unicastOnly }) => !unicastOnly).map(({ client }) => ({ client, to: prepared.target }))
+      await prepared.protection?.introduce(ways, stop.signal)
       for (let repeat = 1; repeat <= repeats; repeat++) {
         stop.signal.throwIfAborted()
         test.beginRepeat(repeat)
@@ -208,12 +237,14 @@ export function createTestBench(options: TestBenchOptions): TestBench {
     for (const [deviceId, verdict] of test.verdicts()) noteVerdict(row, deviceId, verdict)
   }
 
-  async function send(test: TestRun, shot: Shot, { target, memberAt }: Prepared): Promise<void> {
+  async function send(test: TestRun, shot: Shot, prepared: Prepared): Promise<void> {
+    if (shot.unicastOnly) return sendToEach(test, shot, prepared)
+    const { target, memberOf } = prepared
     const deadlineMs = (options.leisureMs ?? DEFAULT_LEISURE_MS) + NETWORK_MARGIN_MS
     let shownAtMs = clock.monotonicMs()
     // No `expected`: strangers may answer too, and must not end the wait for members.
     for await (const response of shot.client.groupRequest(target, shot.request, { deadlineMs, signal: stop.signal })) {
-      const member = memberAt(response.source)
+      const member = memberOf(response)
       if (member === undefined) test.strangerAnswered(response.source)
       else test.answered(member, response.code, response.elapsedMs)
       if (clock.monotonicMs() - shownAtMs >= PROGRESS_INTERVAL_MS) {
@@ -222,6 +253,18 @@ export function createTestBench(options: TestBenchOptions): TestBench {
       }
       if (test.everybodyAnswered) return
     }
+  }
+
+  function sendToEach(test: TestRun, { client, profileId, request }: Shot, { members }: Prepared): Promise<void> {
+    const ways = members.flatMap(({ device, way }) => {
+      const isMeant = way?.profile.id === profileId && way.contact.client.channelId === client.channelId
+      return isMeant ? [{ deviceId: device.id, contact: way.contact }] : []
+    })
+    const onAnswer = (deviceId: DeviceId, code: string, elapsedMs: number): void => {
+      test.answered(deviceId, code, elapsedMs)
+      show(test.row())
+    }
+    return fanOut({ request, members: ways, timeoutMs: READ_BACK_LIMIT_MS, signal: stop.signal, logger: options.logger, onAnswer })
   }
 
   async function readBackSilent(test: TestRun, { members, target }: Prepared, action: string): Promise<void> {
@@ -328,6 +371,10 @@ function addressBook(members: readonly Member[]): (at: SocketAddress) => DeviceI
   }
   return ({ address, port }) =>
     exact.get(formatSocketAddress({ address: canonicalAddress(address), port })) ?? byAddress.get(canonicalAddress(address))
+}
+
+function protectedBy(protection: GroupProtection | undefined, request: ClientRequest): ClientRequest {
+  return protection === undefined ? request : { ...request, security: protection.security }
 }
 
 function requestUri(target: GroupTarget, path: readonly string[]): string {

@@ -14,7 +14,10 @@ interface MemberState {
 const STRANGERS_COUNTED = 10_000
 
 /** What is known of a test before it begins. */
-export type TestHead = Pick<TestRunRow, 'groupId' | 'groupName' | 'action' | 'startedAt' | 'repeats' | 'uri' | 'messageBytes'>
+export type TestHead = Pick<
+  TestRunRow,
+  'groupId' | 'groupName' | 'action' | 'startedAt' | 'repeats' | 'uri' | 'messageBytes' | 'unicastOnly' | 'protection'
+>
 
 export class TestRun {
   readonly id: string

@@ -1,5 +1,5 @@
 // One job in memory: its items, what is left of them, and how long that will take.
-import type { Clock } from '#main/base/index.ts'
+import type { AppError, Clock } from '#main/base/index.ts'
 import type { Failure, ItemState, JobItemRow, JobRow } from '#contract/model.ts'
 import type { JobItemRecord, JobRecord } from './types.ts'
 
@@ -39,15 +39,25 @@ export class Job {
     return this.counts.pending === 0 && this.counts.running === 0
   }
 
-  /** The next pending items in order, not yet marked as anything else. */
-  pending(most: number): readonly JobItemRecord[] {
+  /** The next pending items in order, not yet marked as anything else; those that are held stay where they are. */
+  pending(most: number, isHeld: (subject: string) => boolean = () => false): readonly JobItemRecord[] {
     const found: JobItemRecord[] = []
     while (this.#items[this.#nextPending]?.state !== 'pending' && this.#nextPending < this.#items.length) this.#nextPending++
     for (let index = this.#nextPending; index < this.#items.length && found.length < most; index++) {
       const item = this.#items[index]
-      if (item?.state === 'pending') found.push(item)
+      if (item?.state === 'pending' && !isHeld(item.subject)) found.push(item)
     }
     return found
+  }
+
+  /** The pending items, skipped. */
+  skipped(at: number): readonly JobItemRecord[] {
+    return this.#items.filter((item) => item.state === 'pending').map((item) => ({ ...item, state: 'skipped', at }))
+  }
+
+  /** Stops the items under way whose subject is meant. */
+  abort(reason: AppError, isMeant: (subject: string) => boolean = () => true): void {
+    for (const [index, controller] of this.inFlight) if (isMeant(this.#items[index]?.subject ?? '')) controller.abort(reason)
   }
 
   /** Takes over items that the store has. */

@@ -56,6 +56,8 @@ class Jobs implements JobService {
   #settled: Settled[] = []
   #flushPlanned = false
   #closing = false
+  #begun = false
+  #isHeld: (subject: string) => boolean = () => false
   #onIdle: (() => void) | undefined
 
   constructor({ store, clock, random, logger }: JobPorts) {
@@ -94,8 +96,8 @@ class Jobs implements JobService {
   cancel(id: JobId): void {
     const job = this.#unfinished(id, 'running', 'paused')
     this.#saveState(job, 'cancelled')
-    this.#saveItems(job, skipped(job, this.#clock.now()))
-    for (const controller of job.inFlight.values()) controller.abort(new AppError('cancelled', 'The job was cancelled'))
+    this.#saveItems(job, job.skipped(this.#clock.now()))
+    job.abort(new AppError('cancelled', 'The job was cancelled'))
     this.#show(job)
     this.#finishIfDrained(job)
   }
@@ -121,12 +123,19 @@ class Jobs implements JobService {
   }
 
   resumeUnfinished(): void {
+    this.#begun = true
     for (const job of this.#jobs.values()) {
       if (job.record.state !== 'running') continue
       this.#logger.info({ job: job.record.id, items: job.counts.pending }, 'job goes on')
       job.restartEstimate(this.#clock)
     }
     this.#flush()
+  }
+
+  hold(isHeld: (subject: string) => boolean, { abort = false } = {}): void {
+    this.#isHeld = isHeld
+    if (abort) for (const job of this.#jobs.values()) job.abort(new AppError('cancelled', 'The way to the device is away'), isHeld)
+    if (this.#begun) this.#planFlush()
   }
 
   finished(id: JobId): Promise<JobRow> {
@@ -143,9 +152,7 @@ class Jobs implements JobService {
     this.#closing = true
     this.#flush()
     if (!(await this.#idle(CLOSE_GRACE_MS))) {
-      for (const job of this.#jobs.values()) {
-        for (const controller of job.inFlight.values()) controller.abort(new AppError('cancelled', 'The program ends'))
-      }
+      for (const job of this.#jobs.values()) job.abort(new AppError('cancelled', 'The program ends'))
       if (!(await this.#idle(CLOSE_ABORT_MS)))
         this.#logger.warn({}, 'job items did not end when asked to; they are done again at the next start')
     }
@@ -165,11 +172,9 @@ class Jobs implements JobService {
       }
       const job = new Job(record, this.#store.items(record.id))
       this.#jobs.set(record.id, job)
-      const torn = job.items.filter((item) => item.state === 'running')
-      this.#saveItems(
-        job,
-        torn.map((item) => ({ ...item, state: record.state === 'cancelled' ? 'skipped' : 'pending' })),
-      )
+      const state = record.state === 'cancelled' ? 'skipped' : 'pending'
+      const torn = job.items.filter((item) => item.state === 'running').map((item) => ({ ...item, state }) as const)
+      this.#saveItems(job, torn)
       this.#show(job)
       this.itemFeed.setAll(job.items.map(toItemRow))
     }
@@ -186,6 +191,7 @@ class Jobs implements JobService {
     if (subjects.length === 0) throw new AppError('job.nothing-to-do', 'The job has no items')
     if (!this.#runners.has(kind)) throw new AppError('internal', `Nothing runs jobs of the kind ${kind}`)
     if (this.#closing) throw closed()
+    this.#begun = true
     const id: JobId = newId('job', this.#random)
     const items = subjects.map(({ subject, label }, index): JobItemRecord => ({
       jobId: id,
@@ -277,7 +283,7 @@ class Jobs implements JobService {
       const runner = this.#runners.get(job.record.kind)
       if (runner === undefined || job.record.state !== 'running') continue
       const places = free.get(runner.kind) ?? runner.concurrency - this.#inFlightOf(runner.kind)
-      const items = job.pending(Math.max(0, places))
+      const items = job.pending(Math.max(0, places), this.#isHeld)
       free.set(runner.kind, places - items.length)
       for (const item of items) {
         starts.push({ job, runner, item: { ...item, state: 'running', attempts: item.attempts + 1, at: this.#clock.now(), failure: null } })
@@ -391,8 +397,4 @@ class Jobs implements JobService {
       }
     })
   }
-}
-
-function skipped(job: Job, at: number): readonly JobItemRecord[] {
-  return job.items.filter((item) => item.state === 'pending').map((item) => ({ ...item, state: 'skipped', at }))
 }

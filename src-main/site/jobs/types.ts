@@ -74,6 +74,10 @@ export interface JobService {
   queued(kind: JobKind): ReadonlySet<string>
   /** Goes on with what was running when the program ended. Called once all runners are registered and the network is up. */
   resumeUnfinished(): void
+  /**
+   * From now on items whose subject is held wait; with `abort` those under way are stopped and wait too. Items that are held no longer start at once.
+   */
+  hold(isHeld: (subject: string) => boolean, options?: { readonly abort?: boolean }): void
   /** Resolves when the job has finished (done or cancelled). */
   finished(id: JobId): Promise<JobRow>
   /** Stops starting items and waits for those in flight; the jobs go on at the next start. */

@@ -7,6 +7,7 @@ import type {
   ProblemKind,
   ProblemRow,
   ProgressRow,
+  SecurityFindingRow,
   TestRunRow,
 } from '#contract/model.ts'
 import type { SiteSnapshot } from './types.ts'
@@ -61,10 +62,15 @@ export function progressOf(site: SiteSnapshot): readonly ProgressRow[] {
     { step: 'site', open: site.checks.filter((check) => check.verdict === 'failed').length, total: site.checks.length },
     { step: 'devices', open: site.devices.filter((device) => NOT_FOUND_YET.has(device.state)).length, total: site.devices.length },
     { step: 'groups', open: ungrouped + emptyGroups, total: reacting.length },
-    { step: 'apply', open: site.plan.length, total: site.memberships.length },
+    { step: 'apply', open: openChanges(site), total: site.memberships.length },
     { step: 'test', open: evidence.filter((entry) => !entry.passed).length, total: evidence.length },
     { step: 'handover', open: checklist.filter((row) => row.open > 0).length, total: site.devices.length === 0 ? 0 : checklist.length },
   ]
+}
+
+/** Changes of group tables, and of security groups that devices are in. */
+function openChanges(site: SiteSnapshot): number {
+  return site.plan.length + (site.securityPlan?.length ?? 0)
 }
 
 export function checklistOf(site: SiteSnapshot): readonly ChecklistRow[] {
@@ -87,7 +93,7 @@ function checklistFrom(site: SiteSnapshot, evidence: readonly GroupEvidence[]): 
       open: site.applicationGroups.filter((group) => group.members === 0).length,
       total: site.applicationGroups.length,
     },
-    { item: 'changes-applied', step: 'apply', open: site.plan.length, total: site.memberships.length },
+    { item: 'changes-applied', step: 'apply', open: openChanges(site), total: site.memberships.length },
     { item: 'groups-tested', step: 'test', open: evidence.filter((entry) => !entry.passed).length, total: evidence.length },
     { item: 'no-failures', step: 'devices', open: site.devices.filter((device) => device.state === 'faulty').length, total: devices },
     { item: 'exported', step: 'handover', open: isExported(site) ? 0 : 1, total: 1 },
@@ -110,6 +116,7 @@ export function problemsOf(site: SiteSnapshot): readonly ProblemRow[] {
     ...site.plan.flatMap((line) =>
       line.failure === null ? [] : [applyProblem(line.id, line.deviceId, line.deviceName, line.groupName, line.failure.code)],
     ),
+    ...(site.securityFindings ?? []).flatMap(unprotectedProblem),
     ...testEvidence(site).flatMap((entry) => testProblems(entry)),
     ...site.checks.filter((check) => check.verdict === 'failed').map(checkProblem),
   ]
@@ -185,6 +192,22 @@ function testProblems(entry: GroupEvidence): readonly ProblemRow[] {
   if (entry.run === undefined || entry.passed) return []
   const failing = entry.run.members.filter((member) => member.seen !== true && !PROVEN.has(member.verdict)).length
   return [{ ...groupProblem('test-failed', 'error', 'test', entry.group), params: { members: failing } }]
+}
+
+/** Groups that anybody can switch, though nobody has chosen that. */
+function unprotectedProblem({ rule, subject }: SecurityFindingRow): readonly ProblemRow[] {
+  if (rule !== 'nosec-open') return []
+  const { id, name } = subject
+  return [
+    {
+      id: `group-unprotected ${id}`,
+      kind: 'group-unprotected',
+      severity: 'error',
+      step: 'groups',
+      subject: { kind: 'group', id, name },
+      params: {},
+    },
+  ]
 }
 
 function checkProblem(check: SiteSnapshot['checks'][number]): ProblemRow {

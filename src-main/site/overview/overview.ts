@@ -27,7 +27,8 @@ export function createOverview(sources: OverviewSources, clock: Clock): Overview
   }
   const { devices, rooms, applicationGroups, memberships, plan, testRuns, exports, checks } = sources
   const followed = [devices, rooms, applicationGroups, memberships, plan, testRuns, exports, checks]
-  const ends = followed.map((feed) => feed.subscribe(schedule))
+  const { securityPlan, securityFindings } = sources
+  const ends = [...followed, securityPlan, securityFindings].flatMap((feed) => feed?.subscribe(schedule) ?? [])
   refresh()
   return {
     progress,
@@ -48,6 +49,8 @@ function snapshot(sources: OverviewSources): SiteSnapshot {
     applicationGroups: sources.applicationGroups.rows(),
     memberships: sources.memberships.rows(),
     plan: sources.plan.rows(),
+    securityPlan: sources.securityPlan?.rows() ?? [],
+    securityFindings: sources.securityFindings?.rows() ?? [],
     testRuns: sources.testRuns.rows(),
     exports: sources.exports.rows(),
     checks: sources.checks.rows(),

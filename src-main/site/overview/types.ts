@@ -11,6 +11,8 @@ import type {
   ProblemRow,
   ProgressRow,
   RoomRow,
+  SecurityFindingRow,
+  SecurityPlanLine,
   TestRunRow,
 } from '#contract/model.ts'
 
@@ -21,6 +23,8 @@ export interface OverviewSources {
   readonly applicationGroups: KeyedFeed<ApplicationGroupRow>
   readonly memberships: KeyedFeed<MembershipRow>
   readonly plan: KeyedFeed<PlanLine>
+  readonly securityPlan?: KeyedFeed<SecurityPlanLine>
+  readonly securityFindings?: KeyedFeed<SecurityFindingRow>
   readonly testRuns: KeyedFeed<TestRunRow>
   readonly exports: KeyedFeed<ExportRow>
   readonly checks: KeyedFeed<CheckRow>
@@ -35,6 +39,8 @@ export interface SiteSnapshot {
   readonly applicationGroups: readonly ApplicationGroupRow[]
   readonly memberships: readonly MembershipRow[]
   readonly plan: readonly PlanLine[]
+  readonly securityPlan?: readonly SecurityPlanLine[]
+  readonly securityFindings?: readonly SecurityFindingRow[]
   readonly testRuns: readonly TestRunRow[]
   readonly exports: readonly ExportRow[]
   readonly checks: readonly CheckRow[]

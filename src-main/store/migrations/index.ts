@@ -4,5 +4,6 @@ import { sql as registrations } from './0002-registrations.ts'
 import { sql as ra } from './0003-ra.ts'
 import { sql as oscoreSenders } from './0004-oscore-senders.ts'
 import { sql as groupManager } from './0005-group-manager.ts'
+import { sql as securityGroups } from './0006-security-groups.ts'
 
-export const migrations: readonly string[] = [first, registrations, ra, oscoreSenders, groupManager]
+export const migrations: readonly string[] = [first, registrations, ra, oscoreSenders, groupManager, securityGroups]
