@@ -5,6 +5,7 @@ import { filterLinks } from './device-links.ts'
 import { initialState, planChange, type DeviceState } from './device-state.ts'
 import { readMemory, writeMemory, type GroupEntry } from './device-memory.ts'
 import type { PlannedDevice } from './floor-plan.ts'
+import type { DeviceEnrolment, SecurityBinding, SecurityMemory, Sender } from './secure/types.ts'
 
 export const JSON_FORMAT = 50
 export const LINK_FORMAT = 40
@@ -20,6 +21,8 @@ export interface DeviceRequest {
   readonly contentFormat: number | undefined
   /** The multicast address and port it was sent to; undefined for unicast. */
   readonly group: { readonly address: string; readonly port: number } | undefined
+  /** Who has protected it. */
+  readonly sender?: Sender | undefined
 }
 
 export interface DeviceReply {
@@ -32,6 +35,8 @@ export interface DeviceReply {
 export interface DemoMemory {
   load(endpointName: string): string | undefined
   save(endpointName: string, text: string): void
+  /** The same, durable when it returns; throws where it is not. */
+  saveNow?(endpointName: string, text: string): void
   /** Several at once, where that is cheaper. */
   saveAll?(texts: ReadonlyMap<string, string>): void
 }
@@ -40,6 +45,8 @@ export interface DeviceSurroundings {
   readonly memory: DemoMemory
   /** Milliseconds that never go backwards. */
   readonly monotonicMs: () => number
+  /** Types of devices that know nothing of OSCORE. */
+  readonly withoutSecurity?: ReadonlySet<string>
 }
 
 export class DemoDevice {
@@ -47,8 +54,11 @@ export class DemoDevice {
   readonly #surroundings: DeviceSurroundings
   #groups: readonly GroupEntry[]
   #state: DeviceState
+  #security: SecurityMemory | undefined
   #blinkUntilMs = 0
   #identifyUntilMs = 0
+  #unprotected = 0
+  #foreign = 0
 
   constructor(plan: PlannedDevice, surroundings: DeviceSurroundings) {
     this.plan = plan
@@ -56,6 +66,7 @@ export class DemoDevice {
     const memory = readMemory(plan.type, surroundings.memory.load(plan.eui64))
     this.#groups = memory.groups.slice(0, PLACES)
     this.#state = memory.state ?? initialState(plan.type)
+    this.#security = this.takesKeys ? memory.security : undefined
   }
 
   get endpointName(): string {
@@ -76,7 +87,61 @@ export class DemoDevice {
 
   /** The device's links, application/link-format. */
   get links(): string {
-    return filterLinks(this.plan.type, [])
+    return filterLinks(this.plan.type, [], this.takesKeys)
+  }
+
+  // ---- Security (docs/demo-devices.md) ---------------------------------------------------------------------------
+
+  /** Whether it can be enrolled and take part in security groups. */
+  get takesKeys(): boolean {
+    return this.#surroundings.withoutSecurity?.has(this.plan.type) !== true
+  }
+
+  get enrolled(): boolean {
+    return this.#security !== undefined
+  }
+
+  get security(): SecurityMemory | undefined {
+    return this.#security
+  }
+
+  get bindings(): readonly SecurityBinding[] {
+    return this.#security?.bindings ?? []
+  }
+
+  /** Group requests that were ignored: without protection where there has to be some, and under keys of others. */
+  get ignored(): { readonly unprotected: number; readonly foreign: number } {
+    return { unprotected: this.#unprotected, foreign: this.#foreign }
+  }
+
+  ignoreForeign(): void {
+    this.#foreign++
+  }
+
+  /** A new context with the tool; what it was told of security groups stays. */
+  enrol(enrolment: DeviceEnrolment): void {
+    this.#keep({ security: { enrolment, reserved: 0, bindings: this.bindings } })
+  }
+
+  bind(bindings: readonly SecurityBinding[]): void {
+    if (this.#security !== undefined) this.#keep({ security: { ...this.#security, bindings } })
+  }
+
+  /** Sender Sequence Numbers below this one count as used, also if the power goes now. Throws where that cannot be kept. */
+  reserve(reserved: number): void {
+    const security = this.#security
+    if (security === undefined) return
+    const next: SecurityMemory = { ...security, reserved }
+    const { memory } = this.#surroundings
+    const text = writeMemory({ groups: this.#groups, state: this.#state, security: next })
+    if (memory.saveNow === undefined) memory.save(this.plan.eui64, text)
+    else memory.saveNow(this.plan.eui64, text)
+    this.#security = next
+  }
+
+  /** Application groups whose requests come to that address. */
+  appsAt(at: { readonly address: string; readonly port: number } | undefined): readonly string[] {
+    return this.#groups.filter(({ a, p }) => a === at?.address && p === at.port).map(({ n }) => n)
   }
 
   /** Power comes back: what was not in the memory is forgotten. */
@@ -84,6 +149,7 @@ export class DemoDevice {
     const memory = readMemory(this.plan.type, this.#surroundings.memory.load(this.plan.eui64))
     this.#groups = memory.groups.slice(0, PLACES)
     this.#state = memory.state ?? initialState(this.plan.type)
+    this.#security = this.takesKeys ? memory.security : undefined
     this.#blinkUntilMs = 0
     this.#identifyUntilMs = 0
   }
@@ -108,13 +174,23 @@ export class DemoDevice {
     return this.#route(request)
   }
 
+  /** Whether a request to an application group came under the keys that it asks for; what did not is counted. */
+  #isAllowed(app: string, sender: Sender | undefined): boolean {
+    const keepers = this.bindings.filter(({ apps }) => apps.includes(app))
+    const isGroup = sender?.kind === 'group'
+    if (isGroup ? keepers.some(({ name }) => name === sender.name) : keepers.length === 0) return true
+    if (isGroup) this.#foreign++
+    else this.#unprotected++
+    return false
+  }
+
   #route(request: DeviceRequest): DeviceReply {
     const { path, method } = request
     switch (path.length === 1 ? String(path[0]) : `${path[0] ?? ''}/${path.length}`) {
       case '.well-known/2':
         if (path[1] !== 'core') return { code: '4.04' }
         if (method !== 'GET') return { code: '4.05' }
-        return { code: '2.05', contentFormat: LINK_FORMAT, payload: utf8(filterLinks(this.plan.type, request.query)) }
+        return { code: '2.05', contentFormat: LINK_FORMAT, payload: utf8(filterLinks(this.plan.type, request.query, this.takesKeys)) }
       case 'dev': {
         const { eui64, serial, model, type, fw } = this.plan
         return method === 'GET' ? json({ eui64, serial, model, type, fw }) : { code: '4.05' }
@@ -130,7 +206,12 @@ export class DemoDevice {
         return method === 'PUT' ? this.#putState(request) : { code: '4.05' }
       case 'gp/3':
         if (path[2] !== 'state' || !this.#groups.some((group) => group.n === path[1])) return { code: '4.04' }
+        if (!this.#isAllowed(path[1] ?? '', request.sender)) return { code: '4.01' }
         return method === 'PUT' ? this.#putState(request) : { code: '4.05' }
+      case 'sec':
+      case 'sec/2':
+        // Under the context with the tool it is served elsewhere.
+        return { code: this.takesKeys ? '4.01' : '4.04' }
       default:
         return { code: '4.04' }
     }
@@ -139,7 +220,7 @@ export class DemoDevice {
   #changeGroup(request: DeviceRequest, name: string): DeviceReply {
     if (request.method === 'DELETE') {
       const rest = this.#groups.filter((group) => group.n !== name)
-      if (rest.length < this.#groups.length) this.#keep(rest, this.#state)
+      if (rest.length < this.#groups.length) this.#keep({ groups: rest })
       return { code: '2.02' }
     }
     if (request.method !== 'PUT') return { code: '4.05' }
@@ -148,14 +229,11 @@ export class DemoDevice {
     const entry = readEntry(name, request.payload)
     if (entry === undefined) return badRequest('a must be an IPv6 multicast address and p a port')
     if (this.#groups.some((group) => group.n === name)) {
-      this.#keep(
-        this.#groups.map((group) => (group.n === name ? entry : group)),
-        this.#state,
-      )
+      this.#keep({ groups: this.#groups.map((group) => (group.n === name ? entry : group)) })
       return { code: '2.04' }
     }
     if (this.#groups.length >= PLACES) return { code: '4.09', payload: utf8('group table full') }
-    this.#keep([...this.#groups, entry], this.#state)
+    this.#keep({ groups: [...this.#groups, entry] })
     return { code: '2.01' }
   }
 
@@ -171,15 +249,17 @@ export class DemoDevice {
     const change = planChange(this.plan.type, this.#state, readJson(request.payload))
     if (change === undefined) return badRequest('unknown member or value')
     if (change.blink !== undefined) this.#blinkUntilMs = change.blink ? this.#surroundings.monotonicMs() + BLINK_MS : 0
-    if (change.state !== this.#state) this.#keep(this.#groups, change.state)
+    if (change.state !== this.#state) this.#keep({ state: change.state })
     return { code: '2.04' }
   }
 
   /** The memory first: what is confirmed survives a power cut. */
-  #keep(groups: readonly GroupEntry[], state: DeviceState): void {
-    this.#surroundings.memory.save(this.plan.eui64, writeMemory({ groups, state }))
+  #keep(changed: { readonly groups?: readonly GroupEntry[]; readonly state?: DeviceState; readonly security?: SecurityMemory }): void {
+    const { groups = this.#groups, state = this.#state, security = this.#security } = changed
+    this.#surroundings.memory.save(this.plan.eui64, writeMemory({ groups, state, security }))
     this.#groups = groups
     this.#state = state
+    this.#security = security
   }
 }
 

@@ -13,12 +13,15 @@ import { DemoDevice, type DemoMemory } from './demo-device.ts'
 import { DeviceHost, type GroupAddress } from './device-host.ts'
 import type { GroupEntry } from './device-memory.ts'
 import type { DeviceState } from './device-state.ts'
-import { formatDeviceList, planFloor, type PlannedDevice } from './floor-plan.ts'
+import { formatDeviceList, planFloor, type DemoDeviceType, type PlannedDevice } from './floor-plan.ts'
 import { addressOf, COAP_PORT, LAPTOP_ADDRESS } from './net/addresses.ts'
 import { DeviceNet } from './net/device-net.ts'
 import { DirectChannel } from './net/direct-channel.ts'
 import { DONGLE, type Mesh, type MeshCounters } from './radio/index.ts'
+import { PLEDGE_PORT, PledgeHost } from './pledge-host.ts'
 import { Registrar } from './registrar.ts'
+import { SecurityHost } from './secure/security-host.ts'
+import type { DeviceEnrolment, DeviceSecurityView } from './secure/types.ts'
 import { createSiteRadio } from './site-radio.ts'
 import { WriteBehindMemory } from './write-behind.ts'
 
@@ -33,6 +36,8 @@ export interface DemoSiteOptions {
   readonly memory: DemoMemory
   /** `real` models frames on a shared channel; `ideal`, the default, is quick whatever is sent. */
   readonly radio?: 'real' | 'ideal'
+  /** Devices that cannot take part in security groups; none by default. */
+  readonly withoutSecurity?: readonly DemoDeviceType[]
 }
 
 export interface DemoDeviceView {
@@ -42,6 +47,7 @@ export interface DemoDeviceView {
   readonly identifying: boolean
   readonly state: DeviceState
   readonly groups: readonly GroupEntry[]
+  readonly security: DeviceSecurityView
 }
 
 /** The devices and what one can do to them. */
@@ -60,6 +66,14 @@ export interface DemoDevices {
   /** Throws `device.not-found`. */
   stateOf(endpointName: string): DemoDeviceView
   radioCounters(): MeshCounters
+  /** Gives a device an OSCORE context with the tool, in place of the one it had; false for no such device and for one that takes none. */
+  enrol(eui64: string, enrolment: DeviceEnrolment): boolean
+  /** Root of the maker of all devices, in DER: what their birth certificates lead to. */
+  readonly manufacturer: Uint8Array
+  /** Devices that have a certificate of the site. */
+  readonly certified: number
+  /** Tells the devices whom to trust (roots in DER), as a voucher would: they ask for certificates from then on. None: nobody to ask. */
+  admit(anchors: readonly Uint8Array[]): void
 }
 
 export interface DemoSite extends DemoDevices {
@@ -85,6 +99,10 @@ const LIFETIME_S = 3600
 /** Registrations come at about 400 a second on the ideal radio and at some 20 on the real one, and not before some seconds have passed. */
 const SPREAD_MS_A_DEVICE = { ideal: 2.5, real: 50 }
 const SHORTEST_SPREAD_MS = 2000
+/** Joining a security group takes some 30 frames of the channel beside all registrations, and some milliseconds of the Group Manager's disk. */
+const JOIN_INTERVAL_MS = { ideal: 10, real: 200 }
+/** Devices that ask for certificates at the same time. */
+const PLEDGES_AT_ONCE = { ideal: 8, real: 2 }
 /** Answers to a multicast request spread over this time (RFC 7252 §8.2). */
 const LEISURE_MS = 1000
 /** Where all devices are asked, they leave each other the time that one channel needs for all answers. */
@@ -101,6 +119,9 @@ export function createDemoSite(options: DemoSiteOptions): DemoSite {
     get registered() {
       return parts.devices.registered
     },
+    get certified() {
+      return parts.devices.certified
+    },
     channel,
   }
 }
@@ -114,7 +135,7 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
   const schedule = new Schedule(clock)
   const plan = planFloor(options.devices, options.seed)
   const memory = new WriteBehindMemory(options.memory, schedule, logger)
-  const surroundings = { memory, monotonicMs: () => clock.monotonicMs() }
+  const surroundings = { memory, monotonicMs: () => clock.monotonicMs(), withoutSecurity: new Set<string>(options.withoutSecurity) }
   const devices = plan.map((planned) => new DemoDevice(planned, surroundings))
   const indexOf = new Map(plan.map((planned, index) => [planned.eui64, index]))
   const powered = new Set<number>()
@@ -139,6 +160,9 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     mesh,
     schedule,
     arrive: (index, payload, from, group) => host.receive(index, payload, from, group),
+    arriveElsewhere: (index, port, payload, from) => {
+      if (port === PLEDGE_PORT) pledges.receive(index, payload, from)
+    },
   })
   const host = new DeviceHost({
     devices,
@@ -146,14 +170,45 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     logger,
     leisureMs: (group: GroupAddress) => (ALL_NODES_PREFIX.test(group.address) ? allNodesLeisureMs : LEISURE_MS),
     send: (index, payload, to, holdMs) => net.send(index, payload, to, holdMs),
-    onAnswer: (index, packet, from) => registrar.receive(index, packet, from),
+    onAnswer: (index, packet, from, payload) => {
+      if (!registrar.receive(index, packet, from)) security.receiveAnswer(index, payload, from)
+    },
+    onProtected: (index, payload, from, group) => security.receive(index, payload, from, group),
     onServed: (index) => tune(index),
+  })
+  const spreadMs = Math.max(SHORTEST_SPREAD_MS, plan.length * SPREAD_MS_A_DEVICE[kind])
+  const deviceClock: Clock = {
+    now: () => clock.now(),
+    monotonicMs: () => clock.monotonicMs(),
+    setTimer: (delayMs, callback) => schedule.setTimer(delayMs, callback),
+  }
+  const security = new SecurityHost({
+    devices,
+    addressOf: (index) => ({ address: addressOf(plan[index]?.eui64 ?? ''), port: COAP_PORT }),
+    send: (index, payload, to) => net.send(index, payload, to, 0),
+    onServed: (index) => tune(index),
+    leisureMs: LEISURE_MS,
+    joinIntervalMs: JOIN_INTERVAL_MS[kind],
+    clock: deviceClock,
+    random,
+    logger,
+  })
+  const pledges = new PledgeHost({
+    plan,
+    addressOf: (index) => addressOf(plan[index]?.eui64 ?? ''),
+    authority: { address: LAPTOP_ADDRESS, port: COAP_PORT },
+    memory,
+    parallel: PLEDGES_AT_ONCE[kind],
+    clock: deviceClock,
+    random,
+    logger,
+    send: (index, payload, to) => net.send(index, payload, to, 0, PLEDGE_PORT),
   })
   const registrar = new Registrar({
     devices,
     directory: { address: LAPTOP_ADDRESS, port: COAP_PORT },
     lifetimeS: LIFETIME_S,
-    spreadMs: Math.max(SHORTEST_SPREAD_MS, plan.length * SPREAD_MS_A_DEVICE[kind]),
+    spreadMs,
     schedule,
     random,
     send: (index, payload, to) => net.send(index, payload, to, 0),
@@ -176,9 +231,13 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
       devices[index]?.restart()
       powered.add(index)
       registrar.powerOn(index)
+      security.powerOn(index)
+      pledges.powerOn(index)
     } else {
       powered.delete(index)
       registrar.powerOff(index)
+      security.powerOff(index)
+      pledges.powerOff(index)
     }
     net.setPower(index, on)
     tune(index)
@@ -202,6 +261,8 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     },
     close: async () => {
       registrar.close()
+      security.close()
+      pledges.close()
       await laptop()?.close()
       mesh.close()
       memory.flush()
@@ -222,9 +283,21 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
         identifying: device.identifying,
         state: device.state,
         groups: device.groups,
+        security: security.viewOf(index),
       }
     },
     radioCounters: () => mesh.counters(),
+    get manufacturer() {
+      return pledges.anchor
+    },
+    get certified() {
+      return pledges.count
+    },
+    admit: (anchors) => pledges.admit(anchors),
+    enrol: (eui64, enrolment) => {
+      const index = indexOf.get(eui64)
+      return index !== undefined && security.enrol(index, enrolment)
+    },
   }
   return { devices: site, mesh, schedule, random, logger }
 }

@@ -3,7 +3,7 @@
 import { Socket } from 'node:dgram'
 import { createServer, type IncomingMessage, type OutgoingMessage } from 'coap'
 import { generate, parse, type ParsedPacket } from 'coap-packet'
-import type { Logger, Random, SocketAddress } from '#main/base/index.ts'
+import { utf8, type Logger, type Random, type SocketAddress } from '#main/base/index.ts'
 import type { DemoDevice, DeviceReply, DeviceRequest } from './demo-device.ts'
 
 export interface GroupAddress {
@@ -18,7 +18,9 @@ export interface DeviceHostOptions {
   /** Carries a datagram from a device, `holdMs` from now. */
   readonly send: (index: number, payload: Uint8Array, to: SocketAddress, holdMs: number) => void
   /** Takes what is no request: acknowledgements, resets and responses. */
-  readonly onAnswer?: (index: number, packet: ParsedPacket, from: SocketAddress) => void
+  readonly onAnswer?: (index: number, packet: ParsedPacket, from: SocketAddress, payload: Uint8Array) => void
+  /** Takes a request that OSCORE protects; false where the device has no keys at all. */
+  readonly onProtected?: (index: number, payload: Uint8Array, from: SocketAddress, group: GroupAddress | undefined) => boolean
   /** Over how long answers to a group are spread; a second unless told (RFC 7252 §8.2). */
   readonly leisureMs?: (group: GroupAddress) => number
   /** Told of each request that a device has served. */
@@ -30,6 +32,7 @@ const LEISURE_MS = 1000
 /** Remembered responses for all devices, in bytes; the server keeps some timers with each. */
 const RESPONSE_CACHE_BYTES = 128 * 1024
 const OPTION_OBSERVE = 'Observe'
+const OPTION_OSCORE = 'OSCORE'
 const FORMATS: Readonly<Record<number, string>> = { 40: 'application/link-format', 50: 'application/json' }
 
 interface Peer {
@@ -64,9 +67,10 @@ export class DeviceHost {
     const packet = readPacket(payload)
     if (packet === undefined) return
     if (!packet.code.startsWith('0.') || packet.code === '0.00' || packet.ack || packet.reset) {
-      this.#receiveAnswer(index, packet, from, group)
+      this.#receiveAnswer(index, packet, from, group, payload)
       return
     }
+    if (isProtected(packet) && this.#options.onProtected?.(index, payload, from, group) === true) return
     // A group request is Non-confirmable (RFC 7252 §8.1).
     if (group !== undefined && packet.confirmable) return
     this.#serving = { index, from, group, packet }
@@ -89,14 +93,14 @@ export class DeviceHost {
     this.#socket.close()
   }
 
-  #receiveAnswer(index: number, packet: ParsedPacket, from: SocketAddress, group: GroupAddress | undefined): void {
+  #receiveAnswer(index: number, packet: ParsedPacket, from: SocketAddress, group: GroupAddress | undefined, payload: Uint8Array): void {
     if (group !== undefined) return
     if (packet.code === '0.00' && packet.confirmable) {
       // A ping (RFC 7252 §4.3), which the package would answer with 4.04.
       this.#options.send(index, generate({ code: '0.00', messageId: packet.messageId, reset: true }), from, 0)
       return
     }
-    this.#options.onAnswer?.(index, packet, from)
+    this.#options.onAnswer?.(index, packet, from, payload)
   }
 
   #serve(request: IncomingMessage, response: OutgoingMessage): void {
@@ -115,7 +119,7 @@ export class DeviceHost {
       contentFormat: formatOf(packet),
       group,
     }
-    const reply = device.handle(asked)
+    const reply = isProtected(packet) ? refusal(device, asked) : device.handle(asked)
     if (reply === undefined) return
     this.#options.onServed?.(index, asked, reply)
     response.code = reply.code
@@ -170,6 +174,16 @@ function readPacket(payload: Uint8Array): ParsedPacket | undefined {
   } catch {
     return undefined
   }
+}
+
+function isProtected(packet: ParsedPacket): boolean {
+  return packet.options.some(({ name }) => name === OPTION_OSCORE)
+}
+
+/** A device without keys finds none for the message (RFC 8613 §8.2); to one that knows nothing of OSCORE the option is unknown and critical. */
+function refusal(device: DemoDevice, { group }: DeviceRequest): DeviceReply | undefined {
+  if (group !== undefined) return undefined
+  return device.takesKeys ? { code: '4.01', payload: utf8('Security context not found') } : { code: '4.02' }
 }
 
 /** Devices are not observed: the package would open a stream that outlives the request. */

@@ -54,6 +54,9 @@ export function createDongleSite(options: DongleSiteOptions): DongleSite {
     get registered() {
       return parts.devices.registered
     },
+    get certified() {
+      return parts.devices.certified
+    },
     port: { path: plug.path, binding },
     unplug: () => plug.unplug(),
     replug: () => plug.replug(),

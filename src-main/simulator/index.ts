@@ -7,3 +7,4 @@ export { DemoDevice, type DemoMemory, type DeviceReply, type DeviceRequest } fro
 export { DeviceHost, type DeviceHostOptions } from './device-host.ts'
 export { planFloor, type DemoDeviceType, type PlannedDevice } from './floor-plan.ts'
 export { Registrar } from './registrar.ts'
+export type { DeviceEnrolment, DeviceSecurityView, SecurityGroupView } from './secure/types.ts'

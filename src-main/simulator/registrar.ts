@@ -20,6 +20,8 @@ const ACK_RANDOM_FACTOR = 1.5
 const MAX_RETRANSMIT = 4
 const FIRST_DELAY_MS = 1000
 const RETRY_MS = 30_000
+/** Message IDs from here on: the device's protected side, which shares the port, has those below. */
+const FIRST_MESSAGE_ID = 0xe000
 /** How long to wait for a response that was promised by an empty acknowledgement. */
 const SEPARATE_RESPONSE_MS = 60_000
 
@@ -54,7 +56,12 @@ export class Registrar {
   powerOn(index: number): void {
     this.powerOff(index)
     const { random, spreadMs } = this.#options
-    const client: Client = { location: undefined, exchange: undefined, timer: undefined, nextMessageId: random.below(65_536) }
+    const client: Client = {
+      location: undefined,
+      exchange: undefined,
+      timer: undefined,
+      nextMessageId: FIRST_MESSAGE_ID + random.below(0x1_0000 - FIRST_MESSAGE_ID),
+    }
     this.#clients.set(index, client)
     this.#in(client, FIRST_DELAY_MS + random.fraction() * spreadMs, () => this.#start(index, client))
   }
@@ -69,20 +76,22 @@ export class Registrar {
     this.#clients.clear()
   }
 
-  receive(index: number, packet: ParsedPacket, from: SocketAddress): void {
+  /** Whether it was an answer to the device's registration. */
+  receive(index: number, packet: ParsedPacket, from: SocketAddress): boolean {
     const client = this.#clients.get(index)
     const exchange = client?.exchange
     const isDirectory = formatSocketAddress(from) === formatSocketAddress(this.#options.directory)
-    if (client === undefined || exchange === undefined || !isDirectory) return
+    if (client === undefined || exchange === undefined || !isDirectory) return false
     if (packet.code === '0.00') {
-      if (packet.messageId !== exchange.messageId) return
+      if (packet.messageId !== exchange.messageId) return false
       if (packet.reset) this.#startAgain(index, client)
       else if (packet.ack) this.#in(client, SEPARATE_RESPONSE_MS, () => this.#startAgain(index, client))
-      return
+      return true
     }
-    if (!packet.token.equals(exchange.token) || (packet.ack && packet.messageId !== exchange.messageId)) return
+    if (!packet.token.equals(exchange.token) || (packet.ack && packet.messageId !== exchange.messageId)) return false
     if (packet.confirmable) this.#options.send(index, generate({ code: '0.00', messageId: packet.messageId, ack: true }), from)
     this.#finish(index, client, packet)
+    return true
   }
 
   #finish(index: number, client: Client, packet: ParsedPacket): void {
@@ -104,7 +113,7 @@ export class Registrar {
     const device = this.#options.devices[index]
     if (device === undefined) return
     const messageId = client.nextMessageId
-    client.nextMessageId = (messageId + 1) % 65_536
+    client.nextMessageId = messageId === 0xffff ? FIRST_MESSAGE_ID : messageId + 1
     const token = Buffer.from(this.#options.random.bytes(4))
     const path = client.location ?? ['rd']
     const query =

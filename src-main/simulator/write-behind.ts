@@ -27,6 +27,11 @@ export class WriteBehindMemory implements DemoMemory {
     this.#timer ??= this.#schedule.setTimer(WRITE_DELAY_MS, () => this.flush())
   }
 
+  saveNow(endpointName: string, text: string): void {
+    this.#memory.save(endpointName, text)
+    this.#pending.delete(endpointName)
+  }
+
   flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined

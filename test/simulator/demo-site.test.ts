@@ -34,7 +34,7 @@ describe('a device by unicast', () => {
     const bench = demoBench()
     const whole = await bench.ask(bench.at(0), { method: 'GET', path: ['.well-known', 'core'] })
     expect(whole).toMatchObject({ code: '2.05', contentFormat: 40 })
-    expect(parseLinkFormat(text(whole)).map((link) => link.href)).toEqual(['/dev', '/groups', '/identify', '/state'])
+    expect(parseLinkFormat(text(whole)).map((link) => link.href)).toEqual(['/dev', '/groups', '/identify', '/sec', '/state'])
     const filtered = await bench.ask(bench.at(0), { method: 'GET', path: ['.well-known', 'core'], query: ['rt=gw.lum*'] })
     expect(text(filtered)).toBe('</state>;rt="gw.luminaire";ct=50')
   })

@@ -1,6 +1,6 @@
 // The program's own links, IPv6 host, CoAP endpoint and directory at the serial port of a simulated dongle, all on one virtual clock.
 import { onTestFinished } from 'vitest'
-import { seededRandom, silentLogger, systemRandom, type DatagramChannel, type SocketAddress } from '#main/base/index.ts'
+import { seededRandom, silentLogger, systemRandom, type Clock, type DatagramChannel, type SocketAddress } from '#main/base/index.ts'
 import { createResourceDirectory, type ResourceDirectory } from '#main/services/rd/index.ts'
 import { createDongleSite, type DongleSite, type DongleSiteOptions } from '#main/simulator/index.ts'
 import { CoapEndpoint, ResourceTree, type ClientRequest, type ClientResponse, type RequestOptions } from '#main/wire/coap/index.ts'
@@ -24,8 +24,17 @@ export interface DongleBench {
   up(): Promise<void>
 }
 
-export function dongleBench(options: Partial<DongleSiteOptions> = {}): DongleBench {
-  const clock = new VirtualClock()
+export interface ProgramSide {
+  /** Shared by several benches. */
+  readonly clock?: VirtualClock
+  /** The clock as the program's own link, host and endpoint see it. */
+  readonly seenBy?: (clock: VirtualClock) => Clock
+  /** For how long what is sent while the dongle is away is lost, and does not fail. */
+  readonly pauseMs?: number
+}
+
+export function dongleBench(options: Partial<DongleSiteOptions> = {}, side: ProgramSide = {}): DongleBench {
+  const clock = side.clock ?? new VirtualClock()
   const site = createDongleSite({
     devices: 12,
     lossPercent: 0,
@@ -37,19 +46,20 @@ export function dongleBench(options: Partial<DongleSiteOptions> = {}): DongleBen
     binding: 'memory',
     ...options,
   })
-  const ports = { clock, random: seededRandom(2), logger: silentLogger }
+  const seen = side.seenBy?.(clock) ?? clock
+  const ports = { clock: seen, random: seededRandom(2), logger: silentLogger }
   const link = new DongleLink({
     id: 'demo',
     target: { path: site.port.path },
     createDriver: driverFor(),
-    watch: new PortWatch({ clock, binding: site.port.binding }),
+    watch: new PortWatch({ clock: seen, binding: site.port.binding }),
     binding: site.port.binding,
     ...ports,
   })
-  const host = createIpHost({ link, ...ports })
+  const host = createIpHost({ link, ...ports, pauseMs: side.pauseMs ?? 0 })
   const channel = host.openUdp({ port: 5683, id: 'demo' })
   const tree = new ResourceTree()
-  const endpoint = new CoapEndpoint({ channel, tree, clock, random: systemRandom, logger: silentLogger })
+  const endpoint = new CoapEndpoint({ channel, tree, clock: seen, random: systemRandom, logger: silentLogger })
   const directory = createResourceDirectory({
     store: new MemoryRegistrationStore(),
     clock,

@@ -49,6 +49,7 @@ export class ThreadNode {
   #network: NetworkView
   #isUp = false
   #isStackUp = false
+  #isNewcomer = false
   #hasAttachedBefore: boolean
   #role: number = ROLE.disabled
   #timer: Timer | undefined
@@ -244,7 +245,8 @@ export class ThreadNode {
     this.#timer?.cancel()
     this.#timer = schedule.setTimer(delayMs, () => {
       this.#timer = undefined
-      this.#role = ROLE.leader
+      // A newcomer does not lead those who are there already.
+      this.#role = hasCompany && this.#isNewcomer ? ROLE.router : ROLE.leader
       this.#hasAttachedBefore = true
       this.#tell(PROPERTY.ADDRESS_TABLE, PROPERTY.NET_ROLE, PROPERTY.NET_PARTITION, PROPERTY.LEADER_NET_DATA)
       this.#tell(PROPERTY.ON_MESH_NETS, PROPERTY.OFF_MESH_ROUTES, PROPERTY.MULTICAST_TABLE)
@@ -257,6 +259,7 @@ export class ThreadNode {
   }
 
   #forgetIdentity(): void {
+    this.#isNewcomer = true
     const { random } = this.#options
     const extendedAddress = random.bytes(8)
     extendedAddress[0] = ((extendedAddress[0] ?? 0) & 0xfe) | 0x02

@@ -12,6 +12,8 @@ export interface DeviceNetOptions {
   readonly mesh: Mesh
   readonly schedule: Schedule
   readonly arrive: (index: number, payload: Uint8Array, from: SocketAddress, group: GroupAddress | undefined) => void
+  /** Takes what is for another port of the device than its CoAP server's. */
+  readonly arriveElsewhere?: (index: number, port: number, payload: Uint8Array, from: SocketAddress) => void
 }
 
 /** All CoAP Nodes in link, realm and site scope (RFC 7252 §12.8). */
@@ -63,13 +65,13 @@ export class DeviceNet {
     this.#options.mesh.unlisten(nodeOf(index), group)
   }
 
-  /** From the device's CoAP port, `holdMs` from now; its power may be gone by then. */
-  send(index: number, payload: Uint8Array, to: SocketAddress, holdMs: number): void {
+  /** From the device's CoAP port unless told, `holdMs` from now; its power may be gone by then. */
+  send(index: number, payload: Uint8Array, to: SocketAddress, holdMs: number, sourcePort = COAP_PORT): void {
     const destination = bytesOfAddress(to.address)
     const end = this.#ends[index]
     if (destination === undefined || end === undefined) return
     const source = destination[0] === 0xfe ? end.linkLocal : end.meshLocal
-    const packet = encodeUdp({ source, sourcePort: COAP_PORT, destination, destinationPort: to.port, payload })
+    const packet = encodeUdp({ source, sourcePort, destination, destinationPort: to.port, payload })
     const send = (): void => {
       if (this.#powered.has(index)) this.#options.mesh.send(nodeOf(index), packet)
     }
@@ -93,6 +95,7 @@ export class DeviceNet {
     const isMulticast = datagram.destination[0] === 0xff
     if (!isMulticast) {
       if (datagram.destinationPort === COAP_PORT) this.#options.arrive(index, datagram.payload, from, undefined)
+      else this.#options.arriveElsewhere?.(index, datagram.destinationPort, datagram.payload, from)
       return
     }
     const address = formatIpv6(datagram.destination)
