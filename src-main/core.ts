@@ -2,4 +2,7 @@
 export { createCore } from './core/core.ts'
 export type { Core } from './core/core.ts'
 export type { CoreOptions, HostServices } from './core/types.ts'
+export type { SystemKeyStore } from './core/keyring.ts'
+export type { NetworkInterface } from './core/interfaces.ts'
 export type { OpenSite } from './core/open-site.ts'
+export type { AnnouncedPlace, AnnouncedService, DnsSd } from './core/dns-sd.ts'

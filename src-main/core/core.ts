@@ -6,10 +6,12 @@ import { loadProfiles } from '#main/site/devices/index.ts'
 import { importInto, parseSiteExport, siteFactsOf } from '#main/site/exchange/index.ts'
 import { createSiteFile, openSiteFile } from '#main/store/index.ts'
 import type { NewSite, SiteFile, StorePorts } from '#main/store/index.ts'
-import type { DiscoveryRow, SessionRow, SiteDetails } from '#contract/model.ts'
+import type { DiscoveryRow, NetworkOptions, SessionRow, SiteDetails } from '#contract/model.ts'
 import type { OpInput } from '#contract/ops.ts'
 import { createFeeds } from './feeds.ts'
 import type { CoreFeeds } from './feeds.ts'
+import { systemInterfaces } from './interfaces.ts'
+import type { NetworkInterface } from './interfaces.ts'
 import { mirror } from './mirror.ts'
 import { openSiteServices } from './open-site.ts'
 import type { OpenSite } from './open-site.ts'
@@ -17,6 +19,8 @@ import { openPreferences } from './preferences.ts'
 import type { Preferences } from './preferences.ts'
 import { handleOf, openRecentSites } from './recent-sites.ts'
 import type { RecentSites } from './recent-sites.ts'
+import { createSerialDesk } from './serial-desk.ts'
+import type { SerialDesk } from './serial-desk.ts'
 import type { CoreOptions } from './types.ts'
 
 export interface Core {
@@ -24,6 +28,8 @@ export interface Core {
   readonly feeds: CoreFeeds
   readonly preferences: Preferences
   readonly recent: RecentSites
+  /** The serial ports of this computer. */
+  readonly serial: SerialDesk
   /** The open site. Throws `site.none-open`. */
   site(): OpenSite
   openSite(): OpenSite | undefined
@@ -34,7 +40,13 @@ export interface Core {
   /** Opens a site file, closing the one that is open. Throws `site.*`, `store.*`; then no site is open. */
   openSiteFile(path: string): Promise<string>
   closeSite(): Promise<void>
+  /** Forgets the keys that cannot be opened and opens the site again with new ones. Throws `site.none-open`. */
+  startSecurityAnew(): Promise<void>
   setDetails(patch: Partial<SiteDetails>): void
+  /** Moves the open site's CoAP endpoint. Throws `site.none-open`, `site.is-a-demo`, `network.*`. */
+  setNetwork(network: NetworkOptions): Promise<void>
+  /** The addresses of this machine. */
+  interfaces(): readonly NetworkInterface[]
   /** The path behind an export's handle. */
   exportPath(handle: string): string | undefined
   busy(): boolean
@@ -56,6 +68,7 @@ export function createCore(options: CoreOptions): Core {
   const preferences = openPreferences(options.dataDirectory)
   const recent = openRecentSites(options.dataDirectory, options.sitesDirectory)
   const feeds = createFeeds(preferences.feed)
+  const serial = createSerialDesk(clock, options.serial)
   const storePorts: StorePorts = { clock, logger, appVersion: options.version }
   let open: OpenSite | undefined
   let unfollow: ReadonlyArray<() => void> = []
@@ -92,7 +105,7 @@ export function createCore(options: CoreOptions): Core {
       const { profiles, failures } = await loadProfiles(options.profileDirectories)
       for (const failure of failures) logger.warn({ code: failure.code, ...failure.details }, 'a device profile could not be used')
       showSession(true)
-      open = await openSiteServices(file, profiles, options)
+      open = await openSiteServices(file, profiles, { ...options, serialDesk: serial })
     } catch (thrown) {
       file.close()
       showSession()
@@ -100,6 +113,10 @@ export function createCore(options: CoreOptions): Core {
     }
     unfollow = [
       ...follow(open, feeds),
+      open.onReach(() => {
+        showSession()
+        void open?.preflight.run()
+      }),
       file.onRevision(() => {
         open?.overview.refreshSoon()
         showSession()
@@ -137,6 +154,7 @@ export function createCore(options: CoreOptions): Core {
     feeds,
     preferences,
     recent,
+    serial,
     site() {
       if (open === undefined) throw new AppError('site.none-open', 'No site is open')
       return open
@@ -169,13 +187,31 @@ export function createCore(options: CoreOptions): Core {
         return openNow(path, () => openSiteFile(path, storePorts))
       }),
     closeSite: () => inTurn(closeNow),
+    startSecurityAnew: () =>
+      inTurn(async () => {
+        if (open === undefined) throw new AppError('site.none-open', 'No site is open')
+        const { path } = open.file
+        open.security.wipe()
+        await openNow(path, () => openSiteFile(path, storePorts))
+      }),
     setDetails(patch) {
       if (open === undefined) throw new AppError('site.none-open', 'No site is open')
       const { file } = open
       file.setDetails({ ...file.meta().details, ...patch })
       showSession()
     },
-    exportPath: (handle) => open?.exchange.path(handle),
+    setNetwork: (network) =>
+      inTurn(async () => {
+        if (open === undefined) throw new AppError('site.none-open', 'No site is open')
+        try {
+          await open.moveTo(network)
+        } finally {
+          showSession()
+        }
+        void open.preflight.run()
+      }),
+    interfaces: () => (options.interfaces ?? systemInterfaces)(),
+    exportPath: (handle) => open?.exchange.path(handle) ?? open?.traceDesk.path(handle),
     busy: () => open !== undefined && feeds.jobs.rows().some((job) => job.state === 'running'),
     close: () => inTurn(closeNow),
   }
@@ -198,6 +234,17 @@ function follow(site: OpenSite, feeds: CoreFeeds): ReadonlyArray<() => void> {
     mirror(site.jobs.itemFeed, feeds.jobItems),
     mirror(site.bench.feed, feeds.testRuns),
     mirror(site.exchange.feed, feeds.exports),
+    mirror(site.directorySettings.feed, feeds.directory),
+    mirror(site.dongles.feed, feeds.links),
+    mirror(site.security.stateFeed, feeds.security),
+    mirror(site.security.engine.feeds.groups, feeds.securityGroups),
+    mirror(site.security.engine.feeds.protections, feeds.protections),
+    mirror(site.security.engine.feeds.members, feeds.securityMembers),
+    mirror(site.security.engine.feeds.devices, feeds.securityDevices),
+    mirror(site.security.engine.feeds.plan, feeds.securityPlan),
+    mirror(site.security.engine.feeds.findings, feeds.securityFindings),
+    mirror(site.enrolment.feed, feeds.ra),
+    mirror(site.trace.feed, feeds.trace),
   ]
 }
 
@@ -220,6 +267,7 @@ function sessionOf(options: CoreOptions, open: OpenSite | undefined, starting: b
       createdAt: meta.createdAt,
       revision: open.file.revision,
       demo: meta.demo,
+      network: meta.network,
     },
     network: {
       state: failure === undefined ? 'up' : 'failed',

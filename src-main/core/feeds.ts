@@ -23,5 +23,16 @@ export function createFeeds(preferences: CoreFeeds['preferences']): CoreFeeds {
     testRuns: new KeyedFeed((row) => row.id),
     checklist: new KeyedFeed((row) => row.item),
     exports: new KeyedFeed((row) => row.handle),
+    directory: new KeyedFeed((row) => row.key),
+    links: new KeyedFeed((row) => row.id),
+    ra: new KeyedFeed((row) => row.key),
+    trace: new KeyedFeed((row) => row.key),
+    security: new KeyedFeed((row) => row.key),
+    securityGroups: new KeyedFeed((row) => row.id),
+    protections: new KeyedFeed((row) => row.groupId),
+    securityMembers: new KeyedFeed((row) => row.key),
+    securityDevices: new KeyedFeed((row) => row.deviceId),
+    securityPlan: new KeyedFeed((row) => row.id),
+    securityFindings: new KeyedFeed((row) => row.id),
   }
 }

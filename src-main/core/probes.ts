@@ -10,6 +10,7 @@ import type { SiteFile } from '#main/store/index.ts'
 import { isLoopback } from './network.ts'
 import type { SiteNetwork } from './network.ts'
 import type { HostServices } from './types.ts'
+import type { LinkRow } from '#contract/model.ts'
 
 const LITTLE_DISK_BYTES = 500_000_000
 const NO_DISK_BYTES = 20_000_000
@@ -23,11 +24,12 @@ export interface ProbeSubjects {
   readonly clock: Clock
   readonly network: SiteNetwork
   readonly networkFailure: () => string | undefined
+  readonly links: () => readonly LinkRow[]
   readonly directory: ResourceDirectory
   readonly services: HostServices
 }
 
-export function createProbes({ file, clock, network, networkFailure, directory, services }: ProbeSubjects): Probes {
+export function createProbes({ file, clock, network, networkFailure, links, directory, services }: ProbeSubjects): Probes {
   return {
     'site-file': () => {
       const audit = file.audit.verify()
@@ -54,6 +56,8 @@ export function createProbes({ file, clock, network, networkFailure, directory, 
     network: () => {
       const failure = networkFailure()
       if (failure !== undefined) return { verdict: 'failed', finding: 'down', params: { reason: failure } }
+      const away = links().find(({ state }) => state !== 'up' && state !== 'closed')
+      if (away !== undefined) return { verdict: 'warning', finding: 'dongle-down', params: { name: away.name } }
       return { verdict: 'ok', finding: 'up', params: { channels: network.listening.length } }
     },
     multicast: () => multicastFinding(network),
@@ -73,7 +77,9 @@ function clockFinding(nowMs: number, lastEntryMs: number): Finding {
 
 /** Group requests need an interface beyond loopback, unless the network is a radio of its own. */
 function multicastFinding(network: SiteNetwork): Finding {
-  if (network.listening.some((at) => at.channel === 'demo')) return { verdict: 'ok', finding: 'radio' }
+  const behind = network.channels().filter(({ kind }) => kind === 'mesh')
+  if (behind.some(({ carriesMulticast }) => !carriesMulticast)) return { verdict: 'warning', finding: 'unicast-only' }
+  if (behind.length > 0) return { verdict: 'ok', finding: 'radio' }
   const bound = network.listening.map((at) => at.address)
   if (bound.every(isLoopback)) return { verdict: 'warning', finding: 'loopback-only' }
   const known = Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address))

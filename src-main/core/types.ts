@@ -2,6 +2,10 @@
 import type { Clock, Logger, Random } from '#main/base/index.ts'
 import type { ProxyRule } from '#main/services/proxy/index.ts'
 import type { SessionRow } from '#contract/model.ts'
+import type { DnsSd } from './dns-sd.ts'
+import type { NetworkInterface } from './interfaces.ts'
+import type { SystemKeyStore } from './keyring.ts'
+import type { SerialOptions } from './serial-desk.ts'
 
 /** What only the host can do. */
 export interface HostServices {
@@ -33,6 +37,18 @@ export interface CoreOptions {
   readonly resumeJobs?: boolean
   /** Folder for exported files; beside the site file by default. */
   readonly exportsDirectory?: string
+  /** How a demo site is made: its radio, its dongle, and whether that one sits at a pseudo terminal. */
+  readonly demo?: { readonly radio?: 'real' | 'ideal'; readonly dongle?: 'spinel' | 'slip'; readonly pty?: boolean }
   /** Binds the CoAP endpoint of a site elsewhere than the site says (command line). */
   readonly network?: { readonly bindAddress?: string; readonly coapPort?: number }
+  /** The machine's addresses; the system's own by default. */
+  readonly interfaces?: () => readonly NetworkInterface[]
+  /** Whether the directory is advertised where its site says so; yes by default. */
+  readonly advertise?: boolean
+  /** Who announces services on the link; multicast DNS by default. */
+  readonly dnsSd?: DnsSd
+  /** The serial ports; the system's by default. */
+  readonly serial?: SerialOptions
+  /** How the keyring is kept that seals the keys in site files: by the system's key store, under a passphrase, else by file permissions. */
+  readonly keyring?: { readonly passphrase?: string | undefined; readonly system?: SystemKeyStore | undefined }
 }

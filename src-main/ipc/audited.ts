@@ -7,6 +7,8 @@ import type { ContractService } from './types.ts'
 
 const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
   'site.update',
+  'site.setNetwork',
+  'site.setAdvertisement',
   'devices.create',
   'devices.update',
   'devices.remove',
@@ -32,11 +34,31 @@ const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
   'test.run',
   'test.seen',
   'handover.export',
+  'rd.remove',
+  'rd.register',
+  'rd.setPolicy',
+  'link.add',
+  'link.remove',
+  'link.open',
+  'link.close',
+  'link.form',
+  'link.attach',
+  'link.join',
+  'link.leave',
+  'security.create',
+  'security.update',
+  'security.remove',
+  'security.protect',
+  'security.rekey',
+  'security.evict',
+  'security.enrol',
 ])
 
 /** Lists longer than this are told by their length: the audit says who did what, not every cell of it. */
 const LISTED = 20
 const LONGEST_TEXT = 200
+/** Fields whose value lets others into a network: the audit says that there was one. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['dataset', 'networkKey', 'passphrase', 'masterSecret', 'masterSalt'])
 
 /** What is needed of the core: the audit of the site that is open. */
 export interface AuditedCore {
@@ -74,7 +96,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function summary(input: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(input).map(([name, value]) => [name, shortened(value)]))
+  return Object.fromEntries(
+    Object.entries(input).map(([name, value]) => [name, SECRET_FIELDS.has(name) ? { secret: true } : shortened(value)]),
+  )
 }
 
 function shortened(value: unknown): unknown {

@@ -1,14 +1,28 @@
 // One handler for each op, over the core. What changes something leaves a trace in the site's audit.
-import { networkInterfaces } from 'node:os'
 import type { Core } from '#main/core.ts'
 import { applyImport, previewImport } from '#main/site/devices/index.ts'
 import { AppError } from '#main/base/index.ts'
+import { directoryDesk } from './directory-desk.ts'
+import { linkHandlers } from './link-handlers.ts'
+import { raHandlers } from './ra-handlers.ts'
+import { securityHandlers } from './security-handlers.ts'
+import { traceHandlers } from './trace-handlers.ts'
 import type { Handlers } from './types.ts'
 
 const DEFAULT_REPORT_LOCALE = 'en'
 
 export function createHandlers(core: Core): Handlers {
-  return { ...siteHandlers(core), ...deviceHandlers(core), ...groupHandlers(core), ...workHandlers(core), ...recordHandlers(core) }
+  return {
+    ...siteHandlers(core),
+    ...deviceHandlers(core),
+    ...groupHandlers(core),
+    ...workHandlers(core),
+    ...recordHandlers(core),
+    ...linkHandlers(core),
+    ...raHandlers(core),
+    ...securityHandlers(core),
+    ...traceHandlers(core),
+  }
 }
 
 type Some<Prefix extends string> = {
@@ -30,16 +44,9 @@ function siteHandlers(core: Core): Some<'site' | 'preflight' | 'preferences'> {
     'site.close': () => core.closeSite(),
     'site.update': (patch) => core.setDetails(definedOnly(patch)),
     'site.import': async ({ text }) => ({ handle: await core.importSite(text) }),
-    'site.interfaces': () =>
-      Object.entries(networkInterfaces()).flatMap(([name, entries]) =>
-        (entries ?? []).map(({ address, family, internal, scopeid }) => ({
-          name,
-          // A link-local address is of use only with its zone (RFC 4007 §11).
-          address: family === 'IPv6' && scopeid !== 0 ? `${address}%${name}` : address,
-          family,
-          internal,
-        })),
-      ),
+    'site.interfaces': () => [...core.interfaces()],
+    'site.setNetwork': (network) => core.setNetwork(network),
+    'site.setAdvertisement': ({ on }) => core.site().directorySettings.setAdvertised(on),
     'preflight.run': () => core.site().preflight.run(),
     'preferences.set': (patch) => core.preferences.set(definedOnly(patch)),
   }
@@ -99,9 +106,11 @@ function groupHandlers(core: Core): Some<'groups' | 'plan'> {
 function workHandlers(core: Core): Some<'apply' | 'jobs' | 'test'> {
   return {
     'apply.start': ({ lineIds }) => {
-      const { groups, jobs, file } = core.site()
+      const { groups, jobs, file, security } = core.site()
       const queued = jobs.queued('apply')
-      const items = groups.applyItems(lineIds, (id) => queued.has(id))
+      const isQueued = (id: string): boolean => queued.has(id)
+      // Memberships first: a device that is no member has no use for keys.
+      const items = [...groups.applyItems(lineIds, isQueued), ...security.engine.items(lineIds, isQueued)]
       if (items.length > 0) file.backup('apply')
       return { jobId: jobs.start('apply', file.meta().name, items) }
     },
@@ -124,24 +133,17 @@ function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
       ...(await core.site().exchange.export(formats, { locale: spoken(locale), redact })),
     ],
     'handover.reveal': async ({ handle }) => {
-      const path = core.site().exchange.path(handle)
+      const path = core.exportPath(handle)
       if (path === undefined) throw new AppError('export.not-found', 'There is no such exported file')
       return core.options.services.reveal(path, handle)
     },
-    'rd.list': ({ offset, limit }) => {
-      const { directory } = core.site()
-      const rows = directory.list(offset, limit).map((entry) => ({
-        id: entry.id,
-        endpointName: entry.endpointName,
-        sector: entry.sector === '' ? null : entry.sector,
-        base: entry.base,
-        lifetimeS: entry.lifetimeS,
-        registeredAt: entry.registeredAt,
-        expiresAt: entry.expiresAt,
-        links: entry.links,
-      }))
-      return { total: directory.size, rows }
-    },
+    'rd.list': (input) => directoryDesk(core.site().directory).list(input),
+    'rd.links': (input) => directoryDesk(core.site().directory).links(input),
+    'rd.detail': (input) => directoryDesk(core.site().directory).detail(input),
+    'rd.remove': (input) => directoryDesk(core.site().directory).remove(input),
+    'rd.register': (input) => directoryDesk(core.site().directory).register(input),
+    'rd.lookup': (input) => directoryDesk(core.site().directory).lookup(input),
+    'rd.setPolicy': ({ policy }) => core.site().directorySettings.setPolicy(policy),
     'audit.page': ({ before, limit }) => [...core.site().file.audit.page(before, limit)],
   }
 }

@@ -28,6 +28,12 @@ export function createProgram(options: ProgramOptions): Program {
       await core.openSiteFile(path)
     },
     exportPath: (handle) => core.exportPath(handle),
+    async networkDataset(linkId, actor) {
+      const { dongles, file } = core.site()
+      const dataset = await dongles.dataset(linkId)
+      file.audit.append(actor, 'link.dataset', { id: linkId })
+      return dataset
+    },
     busy: () => core.busy(),
     async close() {
       service.close()

@@ -32,6 +32,8 @@ export interface Program {
   openSiteFile(path: string): Promise<void>
   /** The path behind an export's handle. */
   exportPath(handle: string): string | undefined
+  /** The dataset of a dongle's network, keys included: on the command line alone, at the engineer's own wish; the audit says so. */
+  networkDataset(linkId: string, actor: string): Promise<Uint8Array>
   /** Whether work is in flight that should reach a safe point first. */
   busy(): boolean
   /** Waits for a safe point, closes the site and everything else. */

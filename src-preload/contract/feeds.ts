@@ -6,18 +6,29 @@ import {
   checkRow,
   coapGroupRow,
   deviceRow,
+  directoryRow,
   discoveryRow,
   exportRow,
+  groupProtectionRow,
   jobItemRow,
   jobRow,
+  linkRow,
   membershipRow,
   planLine,
   preferencesRow,
   problemRow,
   progressRow,
+  raRow,
   roomRow,
+  securityDeviceRow,
+  securityFindingRow,
+  securityGroupRow,
+  securityMemberRow,
+  securityPlanLine,
+  securityStateRow,
   sessionRow,
   testRunRow,
+  traceRow,
 } from './model.ts'
 
 export const feeds = {
@@ -39,6 +50,18 @@ export const feeds = {
   testRuns: { key: 'id', row: testRunRow },
   checklist: { key: 'item', row: checklistRow },
   exports: { key: 'handle', row: exportRow },
+  directory: { key: 'key', row: directoryRow },
+  links: { key: 'id', row: linkRow },
+  security: { key: 'key', row: securityStateRow },
+  securityGroups: { key: 'id', row: securityGroupRow },
+  protections: { key: 'groupId', row: groupProtectionRow },
+  securityMembers: { key: 'key', row: securityMemberRow },
+  securityDevices: { key: 'deviceId', row: securityDeviceRow },
+  securityPlan: { key: 'id', row: securityPlanLine },
+  securityFindings: { key: 'id', row: securityFindingRow },
+  ra: { key: 'key', row: raRow },
+  /** What has passed; entries are pulled in pages. */
+  trace: { key: 'key', row: traceRow },
 } as const
 
 export type FeedName = keyof typeof feeds

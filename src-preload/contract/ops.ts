@@ -2,24 +2,50 @@
 import { z } from 'zod'
 import {
   auditEntry,
+  channelNoise,
   demoOptions,
   deviceDetail,
   deviceType,
+  directoryLinkRow,
+  directoryPolicy,
   exportFormat,
+  evictionEffect,
   exportRow,
+  foundNetwork,
   importEdit,
   importMapping,
   importPreview,
   jobItemRow,
+  linkAttribute,
+  linkPortList,
+  linkProbe,
   locale,
   membershipChange,
+  networkDescription,
   networkOptions,
   preferencesRow,
+  raAlgorithm,
+  raCertificateDetail,
+  raCertificateRow,
+  raDecision,
+  raFile,
+  raPolicy,
+  raPreRegistrationRow,
+  raProfile,
+  raReason,
+  raRequestRow,
+  raUpstream,
   recentSite,
+  registrationKind,
   registrationRow,
+  registrationSort,
   roomKind,
+  securityPolicy,
+  securitySuite,
   siteDetails,
   testAction,
+  traceDetail,
+  traceEntryRow,
 } from './model.ts'
 
 const nothing = z.object({}).strict()
@@ -30,6 +56,13 @@ const name = z.string().trim().min(1).max(120)
 /** Text of a file that a person chose; the reader says what is wrong with it. */
 const fileText = z.string().max(20_000_000)
 const jobReply = z.object({ jobId: id })
+
+const page = z.object({ offset: z.number().int().nonnegative(), limit: z.number().int().min(1).max(1000) })
+const search = z.string().max(500).default('')
+
+const distinguishedName = z.string().trim().min(4).max(300)
+const lifetimeDays = z.number().int().min(1).max(36_500)
+const pemText = z.string().min(1).max(200_000)
 
 const importInput = z.object({
   text: fileText,
@@ -59,6 +92,10 @@ export const ops = {
     in: nothing,
     out: z.array(z.object({ name: z.string(), address: z.string(), family: z.enum(['IPv4', 'IPv6']), internal: z.boolean() })),
   },
+  /** Binds the CoAP endpoint anew and keeps that with the site; what listened before goes on where it fails. */
+  'site.setNetwork': { in: networkOptions, out: done },
+  /** Advertises the directory by DNS-SD, or no longer. */
+  'site.setAdvertisement': { in: z.object({ on: z.boolean() }), out: done },
   'preflight.run': { in: nothing, out: done },
   'preferences.set': { in: preferencesRow.omit({ key: true }).partial(), out: done },
 
@@ -157,6 +194,141 @@ export const ops = {
   /** Reads the members' group tables back and compares. */
   'groups.verify': { in: z.object({ groupIds: ids }), out: jobReply },
 
+  // Security groups
+  'security.create': {
+    in: z.object({
+      name,
+      suite: securitySuite.default('standard'),
+      policy: securityPolicy.partial().default({}),
+      roomId: id.nullable().default(null),
+      comment: z.string().max(500).default(''),
+      /** Application groups that it protects from now on. */
+      groupIds: z.array(id).max(256).default([]),
+    }),
+    out: z.object({ id }),
+  },
+  /** Other algorithms bring new keys to all members. The name stays once there are keys. */
+  'security.update': {
+    in: z.object({
+      id,
+      patch: z.object({
+        name: name.optional(),
+        suite: securitySuite.optional(),
+        policy: securityPolicy.partial().optional(),
+        comment: z.string().max(500).optional(),
+      }),
+    }),
+    out: done,
+  },
+  /** Fails with `group.in-use` while it protects a group or has members. */
+  'security.remove': { in: z.object({ id }), out: done },
+  /** Protects application groups by security groups, or leaves them unprotected for a reason, or leaves the choice to the tool. */
+  'security.protect': {
+    in: z.object({
+      groupIds: ids,
+      how: z.discriminatedUnion('mode', [
+        z.object({ mode: z.literal('secured'), securityGroupIds: z.array(id).min(1).max(8) }),
+        z.object({ mode: z.literal('nosec'), reason: z.string().trim().min(3).max(300) }),
+        z.object({ mode: z.literal('automatic') }),
+      ]),
+    }),
+    out: done,
+  },
+  'security.rekey': { in: z.object({ id }), out: z.object({ generation: z.number().int() }) },
+  /** What `security.evict` would do. */
+  'security.evictionEffect': { in: z.object({ id, deviceIds: ids }), out: evictionEffect },
+  /** Takes devices out of a security group for good; everybody else gets new keys. Their memberships in its groups end with it. */
+  'security.evict': { in: z.object({ id, deviceIds: ids }), out: z.object({ generation: z.number().int() }) },
+  /** The OSCORE context that a device has been given elsewhere, in hex. Goes in, is sealed, and never comes out. */
+  'security.enrol': {
+    in: z.object({
+      deviceId: id,
+      masterSecret: z.string().regex(/^[0-9a-fA-F]{32,128}$/),
+      masterSalt: z
+        .string()
+        .regex(/^[0-9a-fA-F]{0,64}$/)
+        .default(''),
+      /** Its own Sender ID, and the tool's. */
+      deviceSenderId: z.string().regex(/^([0-9a-fA-F]{2}){0,7}$/),
+      toolSenderId: z.string().regex(/^([0-9a-fA-F]{2}){0,7}$/),
+    }),
+    out: done,
+  },
+  /** Forgets what another keyring has sealed: security groups begin anew, and devices have to be enrolled again. */
+  'security.startAnew': { in: nothing, out: done },
+
+  // Registration authority
+  /** A self-signed root of the site's own. */
+  'ra.createRoot': {
+    in: z.object({ subject: distinguishedName, algorithm: raAlgorithm.default('P-256'), lifetimeDays: lifetimeDays.default(7300) }),
+    out: done,
+  },
+  /** A key of an authority below the customer's; gives the PKCS #10 request. */
+  'ra.createSubordinate': { in: z.object({ subject: distinguishedName, algorithm: raAlgorithm.default('P-256') }), out: raFile },
+  /** The request that waits for its certificate. */
+  'ra.request': { in: nothing, out: raFile },
+  /** The certificate for the request, with those above it, in PEM; the root last. */
+  'ra.install': { in: z.object({ text: pemText }), out: done },
+  'ra.rollOver': { in: z.object({ algorithm: raAlgorithm, lifetimeDays: lifetimeDays.default(7300) }), out: done },
+  /** The newest CRL; `refresh` makes a new one. */
+  'ra.crl': { in: z.object({ refresh: z.boolean().default(false) }), out: raFile },
+  /** The authority's certificate with those above it, in PEM. */
+  'ra.chain': { in: nothing, out: raFile },
+  'ra.pending': { in: page, out: z.object({ total: z.number().int(), rows: z.array(raRequestRow) }) },
+  'ra.approve': { in: z.object({ ids: z.array(id).min(1).max(1000) }), out: z.array(raDecision) },
+  'ra.deny': {
+    in: z.object({ ids: z.array(id).min(1).max(1000), reason: z.string().trim().min(1).max(200) }),
+    out: z.array(raDecision),
+  },
+  'ra.certificates': {
+    in: page.extend({
+      search,
+      state: z.enum(['unconfirmed', 'valid', 'revoked']).optional(),
+      deviceId: id.optional(),
+      /** Only valid ones that end within so many days. */
+      endsWithinDays: z.number().min(0).max(36_500).optional(),
+    }),
+    out: z.array(raCertificateRow),
+  },
+  'ra.certificate': { in: z.object({ serial: id }), out: raCertificateDetail },
+  'ra.revoke': { in: z.object({ serial: id, reason: raReason }), out: done },
+  'ra.preRegistrations': { in: page, out: z.object({ total: z.number().int(), rows: z.array(raPreRegistrationRow) }) },
+  /** Announces devices. `draw` makes a one-time secret for each without one: it is told here, once, and never again. */
+  'ra.preRegister': {
+    in: z.object({
+      entries: z
+        .array(
+          z.object({
+            reference: z.string().min(1).max(128),
+            secret: z.string().min(8).max(200).optional(),
+            identities: z.array(z.string().min(1).max(128)).max(32).default([]),
+            names: z.array(z.string().min(1).max(253)).max(32).default([]),
+            profile: z.string().max(64).optional(),
+            expiresAt: z.number().int().nonnegative().optional(),
+          }),
+        )
+        .min(1)
+        .max(10_000),
+      draw: z.boolean().default(false),
+    }),
+    out: z.object({ count: z.number().int(), secrets: z.array(z.object({ reference: z.string(), secret: z.string() })) }),
+  },
+  'ra.withdraw': { in: z.object({ references: z.array(z.string().min(1).max(128)).min(1).max(1000) }), out: done },
+  'ra.setPolicy': { in: raPolicy, out: done },
+  /** The first one is for requests that name none. */
+  'ra.setProfiles': { in: z.object({ profiles: z.array(raProfile).min(1).max(32) }), out: done },
+  /** Trusts the certificates in the PEM text. */
+  'ra.trust': { in: z.object({ kind: z.enum(['manufacturer', 'authority']), text: pemText }), out: z.object({ count: z.number().int() }) },
+  'ra.distrust': { in: z.object({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }), out: done },
+  /** A server that requests go on to; one of the same name takes its place. Its roots in PEM. */
+  'ra.setUpstream': { in: z.object({ server: raUpstream, anchors: z.string().max(200_000).default('') }), out: done },
+  'ra.removeUpstream': { in: z.object({ name }), out: done },
+  /** Gets this authority's own certificate from the server by a secret that its operator has given. */
+  'ra.enrolUpstream': {
+    in: z.object({ name, reference: z.string().min(1).max(128), secret: z.string().min(1).max(200), subject: distinguishedName }),
+    out: z.object({ subject: z.string(), notAfter: z.number().int() }),
+  },
+
   // Apply and jobs
   'plan.requests': {
     in: z.object({ lineIds: ids }),
@@ -191,10 +363,96 @@ export const ops = {
   'handover.reveal': { in: z.object({ handle: z.string() }), out: z.object({ url: z.string().nullable() }) },
 
   // Directory and audit
+  /**
+   * One page. `search`: words that must all match; `name=value`, `name=value*` is a criterion of a lookup, other words are looked for everywhere.
+   * Without `sort` in the order in which they were first made.
+   */
   'rd.list': {
-    in: z.object({ offset: z.number().int().nonnegative(), limit: z.number().int().min(1).max(1000) }),
-    out: z.object({ total: z.number().int(), rows: z.array(registrationRow) }),
+    in: page.extend({
+      search,
+      kind: registrationKind.default('all'),
+      sort: registrationSort.optional(),
+      descending: z.boolean().default(false),
+      withLinks: z.boolean().default(true),
+    }),
+    out: z.object({ version: z.number().int(), total: z.number().int(), rows: z.array(registrationRow) }),
   },
+  /** One page of all links, as a resource lookup pages them. `search`: criteria of a lookup; a word alone is the beginning of a resource type. */
+  'rd.links': {
+    in: z.object({ page: z.number().int().nonnegative(), count: z.number().int().min(1).max(500), search }),
+    out: z.object({ version: z.number().int(), rows: z.array(directoryLinkRow) }),
+  },
+  'rd.detail': { in: z.object({ id }), out: registrationRow },
+  'rd.remove': { in: z.object({ ids: z.array(id).min(1).max(1000) }), out: z.object({ removed: z.number().int() }) },
+  /** Registers in the name of an endpoint, as a commissioning tool may (RFC 9176 §5). */
+  'rd.register': {
+    in: z.object({
+      endpointName: z.string().min(1).max(63),
+      sector: z.string().max(63).optional(),
+      base: z.string().min(1).max(500),
+      lifetimeS: z.number().int().min(1).max(4_294_967_295).optional(),
+      attributes: z.array(linkAttribute).max(32).default([]),
+      /** application/link-format */
+      links: z.string().max(65_536).default(''),
+    }),
+    out: registrationRow,
+  },
+  /** A lookup as a client would ask it (RFC 9176 §6), with its query as text: `rt=temperature&count=10`. */
+  'rd.lookup': {
+    in: z.object({ kind: z.enum(['ep', 'res']), query: z.string().max(1000).default('') }),
+    out: z.object({ links: z.string(), count: z.number().int() }),
+  },
+  'rd.setPolicy': { in: z.object({ policy: directoryPolicy }), out: done },
+
+  // Dongles
+  /** The serial ports of this computer; costs nothing, opens none. */
+  'link.ports': { in: nothing, out: linkPortList },
+  /** Opens a port (or `tcp://host:port`), asks what answers, closes it. Takes up to 15 s where nothing does. */
+  'link.probe': {
+    in: z.object({ path: z.string().trim().min(1).max(260), baudRate: z.number().int().min(1200).max(4_000_000).optional() }),
+    out: linkProbe,
+  },
+  /** Gives the site one more dongle, which comes up by itself from now on; `key` finds it again under another path. */
+  'link.add': {
+    in: z.object({ path: z.string().trim().min(1).max(260), key: z.string().max(200).optional(), name: name.optional() }),
+    out: z.object({ id }),
+  },
+  'link.remove': { in: z.object({ id }), out: done },
+  /** Uses it from now on, or leaves its port free. */
+  'link.open': { in: z.object({ id }), out: done },
+  'link.close': { in: z.object({ id }), out: done },
+  /** Tries again at once what is refused or waits. */
+  'link.retry': { in: z.object({ id }), out: done },
+  /** Asks the dongle for its tables, signal strengths and counters; they come by the feed. */
+  'link.refresh': { in: z.object({ id }), out: done },
+  /** Makes a network; what is not given is drawn at random. */
+  'link.form': { in: z.object({ id, network: networkDescription }), out: done },
+  /** Joins a network by its dataset (TLVs in hex) or by its description. Neither is kept or given back. */
+  'link.attach': {
+    in: z.union([z.object({ id, dataset: z.string().min(1).max(2000) }).strict(), z.object({ id, network: networkDescription }).strict()]),
+    out: done,
+  },
+  /** Joins by a passphrase that the network's commissioner has let in. */
+  'link.join': { in: z.object({ id, passphrase: z.string().min(6).max(32) }), out: done },
+  'link.leave': { in: z.object({ id }), out: done },
+  'link.scan': {
+    in: z.object({ id, kind: z.enum(['networks', 'beacons', 'noise']).default('networks') }),
+    out: z.object({ networks: z.array(foundNetwork), noise: z.array(channelNoise) }),
+  },
+  /** Stops what is being done with the network. */
+  'link.cancel': { in: z.object({ id }), out: done },
+
+  // Trace
+  'trace.page': {
+    in: z.object({ after: z.number().int().nonnegative(), limit: z.number().int().min(1).max(500) }),
+    out: z.array(traceEntryRow),
+  },
+  'trace.detail': { in: z.object({ seq: z.number().int().positive() }), out: traceDetail },
+  'trace.record': { in: z.object({ on: z.boolean() }), out: done },
+  'trace.clear': { in: nothing, out: done },
+  /** Writes what is kept into a pcapng file beside the exports; `handover.reveal` shows it. */
+  'trace.export': { in: nothing, out: z.object({ handle: z.string(), fileName: z.string(), entries: z.number().int() }) },
+
   'audit.page': {
     in: z.object({ before: z.number().int().optional(), limit: z.number().int().min(1).max(500) }),
     out: z.array(auditEntry),

@@ -67,5 +67,7 @@ export const discoveryRow = z.object({
   heard: z.number().int(),
   added: z.number().int(),
   failure: failure.nullable(),
+  /** A dongle carries no multicast: who is known there is asked one by one, and others are found when they register. */
+  unicastOnly: z.boolean().optional(),
 })
 export type DiscoveryRow = z.infer<typeof discoveryRow>

@@ -42,5 +42,9 @@ export const testRunRow = z.object({
   /** Servers that answered and are no members, such as a device that was removed and still has the group. */
   strangers: z.number().int(),
   failure: failure.nullable(),
+  /** The dongle carries no multicast: the members were asked one by one. */
+  unicastOnly: z.boolean().optional(),
+  /** The security group that protected the requests; absent: they were not protected. */
+  protection: z.string().optional(),
 })
 export type TestRunRow = z.infer<typeof testRunRow>

@@ -25,6 +25,7 @@ export type CheckRow = z.infer<typeof checkRow>
 export const problemKind = z.enum([
   'duplicate-name',
   'group-without-members',
+  'group-unprotected',
   'device-without-room',
   'device-without-group',
   'device-missing',

@@ -50,6 +50,8 @@ export const sessionRow = z.object({
       /** Grows with every change of the project; exports name it. */
       revision: z.number().int(),
       demo: demoOptions.nullable(),
+      /** Where the site wants to listen; null for a demo site. */
+      network: networkOptions.nullable(),
     })
     .nullable(),
   network: z.object({

@@ -1,0 +1,266 @@
+// Security groups of a site from end to end: protected by default, members join, tests go under Group OSCORE, who is evicted hears nothing.
+// draft-ietf-core-groupcomm-bis-18 §2.1.4, §4, §5; draft-ietf-ace-key-groupcomm-oscore-21.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { AppError } from '#main/base/index.ts'
+import { securitySite } from './security-bench.ts'
+import { temporaryFolder } from '../support/site-file.ts'
+
+function codeOf(work: () => unknown): string {
+  try {
+    work()
+    return 'done'
+  } catch (thrown) {
+    return thrown instanceof AppError ? thrown.code : String(thrown)
+  }
+}
+
+describe('a group of devices that can join', () => {
+  it('is protected by default, its members join with the apply, and the test goes under Group OSCORE', async () => {
+    const site = await securitySite({ devices: 4, types: ['luminaire', 'luminaire', 'luminaire', 'switch'] })
+    const { engine } = site.security
+    const members = site.inventory.all().map(({ id }) => id)
+    const groupId = site.groups.createApplication({ name: '2.14-light', members })
+    expect(engine.feeds.protections.get(groupId)).toMatchObject({ mode: 'secured', automatic: true, reason: null })
+    const [group] = engine.feeds.groups.rows()
+    expect(group).toMatchObject({ name: '2.14-light', suite: 'standard', outcome: 'planned', wanted: 4, joined: 0, generation: null })
+    expect(engine.feeds.plan.rows().map(({ change, blocked }) => [change, blocked])).toEqual(Array(4).fill(['join', null]))
+    // Nothing is sent unprotected before there are keys.
+    expect(codeOf(() => site.bench.run(groupId, 'on', 1))).toBe('security.not-ready')
+
+    const job = await site.apply()
+    expect(job.counts).toMatchObject({ ok: 8, failed: 0 })
+    expect(engine.feeds.groups.rows()[0]).toMatchObject({ outcome: 'confirmed', joined: 4, wanted: 4, toolIsMember: true })
+    expect(engine.feeds.members.rows().map(({ outcome, requester, responder }) => [outcome, requester, responder])).toEqual([
+      ['confirmed', false, true],
+      ['confirmed', false, true],
+      ['confirmed', false, true],
+      ['confirmed', true, true],
+    ])
+    expect(engine.feeds.plan.size).toBe(0)
+
+    const run = await site.test(groupId)
+    expect(run).toMatchObject({ state: 'done', protection: '2.14-light', strangers: 0 })
+    expect(run.members.map(({ verdict }) => verdict)).toEqual(['heard', 'heard', 'heard'])
+    expect(site.devices.map(({ on }) => on)).toEqual([true, true, true, true])
+  })
+
+  it('does not obey what is not protected, once it is bound to a security group (§5.1)', async () => {
+    const site = await securitySite({ devices: 2 })
+    const groupId = site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
+    await site.apply()
+    site.security.engine.protect([groupId], { mode: 'nosec', reason: 'a demonstration' })
+    expect(site.security.engine.feeds.protections.get(groupId)).toMatchObject({ mode: 'nosec', reason: 'a demonstration' })
+    const run = await site.test(groupId)
+    expect(run.protection).toBeUndefined()
+    expect(run.members.map(({ verdict }) => verdict)).toEqual(['not-changed', 'not-changed'])
+    expect(site.devices.map(({ ignored }) => ignored)).toEqual([1, 1])
+    // Told to leave, they take unprotected requests again: that was chosen.
+    await site.apply()
+    const after = await site.test(groupId)
+    expect(after.members.map(({ verdict }) => verdict)).toEqual(['heard', 'heard'])
+    expect(site.devices.every(({ groups }) => groups.size === 0)).toBe(true)
+  })
+
+  it('stays open, and is shown as an error, where no member can join (§4)', async () => {
+    const site = await securitySite({ devices: 2, places: () => 0 })
+    const groupId = site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
+    await site.clock.advance(200)
+    const { feeds } = site.security.engine
+    expect(feeds.protections.get(groupId)?.mode).toBe('open')
+    expect(feeds.findings.rows()).toMatchObject([{ rule: 'nosec-open', severity: 'error', section: 'draft-ietf-core-groupcomm-bis-18 §4' }])
+    site.security.engine.protect([groupId], { mode: 'nosec', reason: 'read-only temperatures' })
+    await site.clock.advance(200)
+    expect(feeds.findings.rows()).toMatchObject([
+      { rule: 'nosec-chosen', severity: 'warning', params: { reason: 'read-only temperatures' } },
+    ])
+  })
+
+  it('shows capacity before anything is written, and does not try what cannot fit', async () => {
+    const site = await securitySite({ devices: 1, places: () => 1 })
+    const [device] = site.inventory.all()
+    const deviceId = device?.id ?? ''
+    site.groups.createApplication({ name: 'a', members: [deviceId] })
+    site.groups.createApplication({ name: 'b', members: [deviceId] })
+    await site.clock.advance(200)
+    const { feeds } = site.security.engine
+    expect(feeds.devices.rows()).toMatchObject([{ supported: true, enrolled: true, places: 1, needed: 2 }])
+    expect(feeds.plan.rows().map(({ blocked }) => blocked)).toContain('no-place')
+    expect(feeds.findings.rows().find(({ rule }) => rule === 'capacity-exceeded')).toMatchObject({ params: { needed: 2, places: 1 } })
+    expect((await site.apply()).counts).toMatchObject({ failed: 0 })
+  })
+
+  it('names what failed where a device cannot join, and joins it with the next apply', async () => {
+    const site = await securitySite({ devices: 2 })
+    const [bad] = site.devices
+    if (bad === undefined) throw new TypeError('no device')
+    bad.joinsFail = true
+    site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
+    expect((await site.apply()).counts.failed).toBe(1)
+    const row = site.security.engine.feeds.members.rows().find(({ deviceId }) => deviceId === site.idOf(bad))
+    expect(row).toMatchObject({
+      outcome: 'failed',
+      keys: 'none',
+      failure: { code: 'security.join-failed', details: { reason: 'no memory for keys' } },
+    })
+    bad.joinsFail = false
+    bad.groups.clear()
+    expect((await site.apply()).counts).toMatchObject({ ok: 1, failed: 0 })
+    expect(site.security.engine.feeds.members.rows().every(({ outcome }) => outcome === 'confirmed')).toBe(true)
+  })
+
+  it('is unknown where the answer of a device was lost, and settled when the Group Manager hears of it', async () => {
+    const site = await securitySite({ devices: 1 })
+    const [device] = site.devices
+    if (device === undefined) throw new TypeError('no device')
+    site.groups.createApplication({ name: 'light', members: [site.idOf(device)] })
+    await site.clock.until(site.jobs.finished(site.jobs.start('apply', 'groups', site.groups.applyItems())))
+    device.power = false
+    expect((await site.apply()).counts.failed).toBe(1)
+    expect(site.security.engine.feeds.members.rows()).toMatchObject([{ outcome: 'unknown', failure: { code: 'coap.timeout' } }])
+    device.power = true
+    expect((await site.apply()).counts).toMatchObject({ ok: 1 })
+  })
+})
+
+describe('keys', () => {
+  it('are new for all members on demand, and members that were away get theirs when they are back', async () => {
+    const site = await securitySite({ devices: 3 })
+    const groupId = site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
+    await site.apply()
+    const { engine } = site.security
+    const id = engine.feeds.groups.rows()[0]?.id ?? ''
+    const [away] = site.devices
+    if (away === undefined) throw new TypeError('no device')
+    away.power = false
+    const before = engine.feeds.groups.get(id)?.generation ?? 0
+    expect(engine.rekey(id)).toBe(before + 1)
+    await site.until(() => engine.feeds.groups.get(id)?.current === 2)
+    await site.clock.advance(5000)
+    expect(
+      engine.feeds.members
+        .rows()
+        .map(({ keys }) => keys)
+        .toSorted(),
+    ).toEqual(['behind', 'current', 'current'])
+    expect(engine.feeds.findings.rows().find(({ rule }) => rule === 'members-behind')).toMatchObject({ params: { count: 1 } })
+    away.power = true
+    await site.until(() => engine.feeds.groups.get(id)?.current === 3, 900_000)
+    expect(engine.feeds.groups.get(id)).toMatchObject({ current: 3, generation: before + 1 })
+    expect((await site.test(groupId)).members.map(({ verdict }) => verdict)).toEqual(['heard', 'heard', 'heard'])
+  })
+
+  it('are taken from evicted members, whose effect is told before; the others go on (§5.2)', async () => {
+    const site = await securitySite({ devices: 4 })
+    const groupId = site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
+    await site.apply()
+    const { engine } = site.security
+    const id = engine.feeds.groups.rows()[0]?.id ?? ''
+    const [thief, ...rest] = site.devices
+    if (thief === undefined) throw new TypeError('no device')
+    const deviceId = site.idOf(thief)
+    const effect = engine.evictionEffect(id, [deviceId])
+    expect(effect).toMatchObject({
+      losers: [{ deviceId, isMember: true }],
+      applicationGroups: ['light'],
+      remaining: 3,
+      unreachable: 0,
+      messages: 3,
+    })
+    expect(effect.airTimeMs).toBeGreaterThan(50)
+    engine.evict(id, [deviceId])
+    await site.until(() => engine.feeds.groups.get(id)?.current === 3)
+    expect(engine.feeds.groups.get(id)).toMatchObject({ wanted: 3, joined: 3, current: 3 })
+    expect(site.groups.book.cell(deviceId, groupId)?.desired).toBe(false)
+    const run = await site.test(groupId)
+    expect(run.members.map(({ verdict }) => verdict)).toEqual(['heard', 'heard', 'heard'])
+    expect(rest.every(({ on }) => on)).toBe(true)
+    expect(thief.on).toBe(false)
+  })
+
+  it('never stand in the site file in the clear, and another keyring opens none of them', async () => {
+    const folder = temporaryFolder()
+    const site = await securitySite({ devices: 2, folder })
+    site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
+    await site.apply()
+    const { path, devices, network, clock } = site
+    await site.close()
+    const thief = await securitySite({ again: { path, devices, network, clock }, settings: join(folder, 'thief'), seed: 7 })
+    expect(thief.security.stateFeed.rows()).toMatchObject([{ state: 'locked', enrolled: 0, failure: { code: 'security.locked' } }])
+    const { engine } = thief.security
+    const [group] = engine.feeds.groups.rows()
+    expect(group).toMatchObject({ name: 'light', toolIsMember: false })
+    expect(codeOf(() => engine.rekey(group?.id ?? ''))).toBe('security.locked')
+    expect(codeOf(() => thief.bench.run(group?.groupIds[0] ?? '', 'on', 1))).toBe('security.locked')
+    await thief.close()
+    expect(readFileSync(join(folder, 'settings/keyring.json'), 'utf8')).toContain('"protection":"file"')
+  })
+
+  it('outlive the program: after a restart the tool joins anew, is introduced, and is heard at once', async () => {
+    const folder = temporaryFolder()
+    const site = await securitySite({ devices: 3, folder })
+    const members = site.inventory.all().map(({ id }) => id)
+    const groupId = site.groups.createApplication({ name: 'light', members })
+    site.groups.createApplication({ name: 'blind', members })
+    await site.apply()
+    const generations = (of: typeof site): unknown =>
+      Object.fromEntries(of.security.engine.feeds.groups.rows().map(({ name, generation }) => [name, generation]))
+    const before = generations(site)
+    const { path, devices, network, clock } = site
+    await site.close()
+    const again = await securitySite({ again: { path, devices, network, clock }, folder, seed: 8 })
+    const { groups } = again.security.engine.feeds
+    await again.until(() => groups.rows().every(({ toolIsMember }) => toolIsMember), 10_000)
+    expect(groups.rows().map(({ joined, toolIsMember }) => [joined, toolIsMember])).toEqual([
+      [3, true],
+      [3, true],
+    ])
+    // Opening a site is no reason to trouble anybody with new keys.
+    expect(generations(again)).toEqual(before)
+    expect((await again.test(groupId)).members.map(({ verdict }) => verdict)).toEqual(['heard', 'heard', 'heard'])
+  })
+})
+
+describe('relations', () => {
+  it('one security group may protect several application groups, and one application group have several (§2.1.4)', async () => {
+    const site = await securitySite({ devices: 2 })
+    const [a = '', b = ''] = site.inventory.all().map(({ id }) => id)
+    const { engine } = site.security
+    const light = site.groups.createApplication({ name: 'light', members: [a] })
+    const blind = site.groups.createApplication({ name: 'blind', members: [a, b] })
+    const shared = engine.create({ name: 'floor 2', groupIds: [light, blind] })
+    const second = engine.create({ name: 'guests', suite: 'p256' })
+    engine.protect([light], { mode: 'secured', securityGroupIds: [shared, second] })
+    await site.clock.advance(200)
+    expect(engine.feeds.groups.get(shared)).toMatchObject({ groupIds: expect.arrayContaining([light, blind]) as unknown, wanted: 2 })
+    const rules = engine.feeds.findings.rows().map(({ rule, severity }) => `${severity} ${rule}`)
+    expect(rules).toContain('info several-algorithms')
+    expect(rules).toContain('info shared-by-groups')
+    // The groups that the tool had made by itself protect nothing any more.
+    expect(rules).toContain('warning unused')
+    engine.update(second, { suite: 'standard' })
+    await site.clock.advance(200)
+    expect(engine.feeds.findings.rows().find(({ rule }) => rule === 'several-for-access')).toMatchObject({ severity: 'warning' })
+  })
+
+  it('nothing is called NoSec in any letters, names are taken once and stay once there are keys, and nothing in use is removed', async () => {
+    const site = await securitySite({ devices: 1 })
+    const { engine } = site.security
+    for (const name of ['NoSec', 'nosec', 'NOSEC', 'No-Sec', 'n o s e c', ''])
+      expect(codeOf(() => engine.create({ name }))).toBe('group.name-invalid')
+    const id = engine.create({ name: 'floor' })
+    expect(codeOf(() => engine.create({ name: 'floor' }))).toBe('group.name-taken')
+    engine.update(id, { name: 'floor 2' })
+    const light = site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id: device }) => device) })
+    engine.protect([light], { mode: 'secured', securityGroupIds: [id] })
+    expect(codeOf(() => engine.remove(id))).toBe('group.in-use')
+    await site.apply()
+    expect(codeOf(() => engine.update(id, { name: 'other' }))).toBe('security.name-fixed')
+    engine.protect([light], { mode: 'nosec', reason: 'being taken down' })
+    expect(codeOf(() => engine.remove(id))).toBe('group.in-use')
+    await site.apply()
+    engine.remove(id)
+    expect(engine.feeds.groups.get(id)).toBeUndefined()
+  })
+})
