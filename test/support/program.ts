@@ -23,6 +23,7 @@ export function testProgram(home: string, more: Partial<ProgramOptions> = {}): T
     sitesDirectory: home,
     profileDirectories: [join(import.meta.dirname, '../../build/profiles')],
     network: { bindAddress: '::1', coapPort: 0 },
+    demo: { radio: 'ideal' },
     services: {
       chooseSiteFile: () => Promise.resolve(undefined),
       reveal: () => Promise.resolve({ url: null }),

@@ -416,6 +416,7 @@ put('session', [
       createdAt: now - 90_000_000,
       revision: 12,
       demo: { devices: wantedDevices, lossPercent: 5, seed: 1 },
+      network: null,
     },
     network: { state: 'up', failure: null, listening: [{ scheme: 'coap', address: '127.0.0.1', port: 5683, channel: 'demo' }] },
   },

@@ -19,6 +19,7 @@ const keys: Readonly<Partial<Record<FeedName, string>>> = {
   exports: 'handle',
   session: 'key',
   preferences: 'key',
+  trace: 'key',
 }
 
 export function keyOf(feed: FeedName, row: FeedRow<FeedName>): string {
@@ -57,6 +58,17 @@ export function makeRows(count: number): Rows {
     testRuns: map(),
     checklist: map(),
     exports: map(),
+    directory: map(),
+    links: map(),
+    trace: map(),
+    ra: map(),
+    security: map(),
+    securityGroups: map(),
+    protections: map(),
+    securityMembers: map(),
+    securityDevices: map(),
+    securityPlan: map(),
+    securityFindings: map(),
   }
   const add = <Name extends ListName>(feed: Name, row: FeedRow<Name>): void => void lists[feed].set(keyOf(feed, row), row)
 
@@ -197,6 +209,7 @@ export function makeRows(count: number): Rows {
         createdAt: now - 86_400_000,
         revision: 212,
         demo: { devices: count, lossPercent: 2, seed: 1 },
+        network: null,
         details: {
           name: 'Office building North',
           organisation: 'Example Properties Ltd',

@@ -7,7 +7,7 @@ import { startBrowserHost } from '#main/hosts/browser/index.ts'
 import type { BrowserHost } from '#main/hosts/browser/index.ts'
 import { canPrintPdf, printPdf } from '#main/hosts/index.ts'
 import { createProgram } from '#main/ipc/index.ts'
-import type { Program } from '#main/ipc/index.ts'
+import type { Program, ProgramOptions } from '#main/ipc/index.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -18,7 +18,7 @@ export interface RunningWindow {
   close(): Promise<void>
 }
 
-export async function runWindow(seed?: number): Promise<RunningWindow> {
+export async function runWindow(seed?: number, more: Partial<ProgramOptions> = {}): Promise<RunningWindow> {
   const home = mkdtempSync(join(tmpdir(), 'groupwright-window-'))
   const program = createProgram({
     host: 'browser',
@@ -30,6 +30,7 @@ export async function runWindow(seed?: number): Promise<RunningWindow> {
     sitesDirectory: join(home, 'sites'),
     profileDirectories: [join(root, 'build/profiles')],
     network: { bindAddress: '::1', coapPort: 0 },
+    demo: { radio: 'ideal' },
     services: {
       chooseSiteFile: () => Promise.resolve(undefined),
       reveal: (_, handle) => Promise.resolve({ url: `/download/${handle}` }),
@@ -37,6 +38,7 @@ export async function runWindow(seed?: number): Promise<RunningWindow> {
       canPrintPdf,
     },
     checkOutputs: true,
+    ...more,
   })
   const host = await startBrowserHost({
     core: program,

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { AppError, createLogger, systemClock, systemRandom, toAppError } from '#main/base/index.ts'
-import { hostFolders } from '#main/hosts/index.ts'
+import { hostFolders, keyringOptions } from '#main/hosts/index.ts'
 import { createProgram } from '#main/ipc/index.ts'
 import type { Program } from '#main/ipc/index.ts'
 import { browserServices } from './services.ts'
@@ -25,6 +25,7 @@ export async function runBrowserHost({ root, port, site }: RunOptions): Promise<
   const program = createProgram({
     ...base,
     ...hostFolders(join(root, 'build')),
+    ...keyringOptions(),
     host: 'browser',
     version: versionOf(root),
     services: browserServices(),

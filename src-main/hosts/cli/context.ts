@@ -10,6 +10,9 @@ export interface CommonOptions {
   readonly verbose: boolean
   readonly demo?: number
   readonly loss?: number
+  readonly radio?: 'real' | 'ideal'
+  readonly dongle?: 'spinel' | 'slip'
+  readonly pty?: boolean
   readonly seed?: number
   readonly state?: string
   readonly dryRun?: boolean
@@ -24,6 +27,53 @@ export interface CommonOptions {
   readonly limit?: number
   readonly proxyFor?: readonly string[]
   readonly devices?: number
+  readonly kind?: string
+  readonly sort?: string
+  readonly descending?: boolean
+  readonly sector?: string
+  readonly base?: string
+  readonly lifetime?: number
+  readonly attribute?: readonly string[]
+  readonly links?: string
+  readonly linksFile?: string
+  readonly baud?: number
+  readonly name?: string
+  readonly channel?: number
+  readonly panId?: string
+  readonly meshPrefix?: string
+  readonly dataset?: string
+  readonly datasetFile?: string
+  readonly passphrase?: string
+  readonly wait?: number
+  readonly showKeys?: boolean
+  readonly suite?: string
+  readonly yes?: boolean
+  readonly subject?: string
+  readonly algorithm?: string
+  readonly days?: number
+  readonly refresh?: boolean
+  readonly all?: boolean
+  readonly reason?: string
+  readonly expiring?: number
+  readonly file?: string
+  readonly identity?: readonly string[]
+  readonly names?: readonly string[]
+  readonly profile?: string
+  readonly draw?: boolean
+  readonly secretFile?: string
+  readonly secrets?: string
+  readonly unlisted?: string
+  readonly set?: string
+  readonly url?: string
+  readonly forProfile?: string
+  readonly forHost?: string
+  readonly mode?: string
+  readonly vouch?: boolean
+  readonly passSecrets?: boolean
+  readonly chunked?: boolean
+  readonly anchors?: string
+  readonly reference?: string
+  readonly nosec?: string
 }
 
 export interface CommandContext {

@@ -1,12 +1,29 @@
 // `groupwright`: the whole tool from the command line.
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { demo } from './commands/demo.ts'
 import { applyPlan, showPlan, testGroup, verifyGroups } from './commands/effects.ts'
 import { discover, importDevices, listDevices, removeDevices, showDevice } from './commands/devices.ts'
 import { addMembers, createGroup, groupsFromRooms, listGroups, removeGroup } from './commands/groups.ts'
-import { exportSite, listRegistrations, showAudit } from './commands/records.ts'
+import {
+  addLink,
+  attachLink,
+  captureLink,
+  formLink,
+  joinLink,
+  leaveLink,
+  linkStatus,
+  listPorts,
+  probe,
+  removeLink,
+  scanLink,
+  showDataset,
+} from './commands/link.ts'
+import { addRaCommands } from './commands/ra-commands.ts'
+import { advertise, listRegistrations, lookUp, policy, register, removeRegistrations } from './commands/rd.ts'
+import { exportSite, showAudit } from './commands/records.ts'
+import { securityCommands } from './commands/security.ts'
 import { serve } from './commands/serve.ts'
-import { createSite, listSites, siteInfo } from './commands/site.ts'
+import { createSite, listenAt, listInterfaces, listSites, siteInfo } from './commands/site.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 import { createOutput, EXIT } from './output.ts'
 import { programVersion } from './open.ts'
@@ -54,6 +71,23 @@ function percent(text: string): number {
   return value
 }
 
+/** How a demo site's radio and dongle are made. */
+function withDongle(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--radio <kind>', 'the simulated radio: quick, or one shared 250 kbit/s channel (the default up to 250 devices)').choices([
+        'ideal',
+        'real',
+      ]),
+    )
+    .addOption(new Option('--dongle <kind>', 'the simulated dongle; slip carries no multicast').choices(['spinel', 'slip']))
+    .option('--pty', 'puts the simulated dongle behind a pseudo terminal (needs socat)', false)
+}
+
+function withWait(command: Command): Command {
+  return command.option('--wait <seconds>', 'how long a dongle may take to come up', wholeNumber, 20)
+}
+
 function words(text: string): readonly string[] {
   return text.split(',').map((word) => word.trim())
 }
@@ -82,6 +116,11 @@ site
   .option('--seed <number>', 'the demo site that grows from this seed', wholeNumber, 1)
   .action(runs(createSite))
 site.command('info').description('what the site is and what is open').action(runs(siteInfo))
+site.command('interfaces').description('the addresses of this computer').action(runs(listInterfaces))
+site
+  .command('listen [address] [port]')
+  .description('where the site listens, or move it there: an address of this computer, and a UDP port')
+  .action(runs(listenAt))
 site.command('list').description('sites opened before or lying in the sites folder').action(runs(listSites))
 
 const devices = program.command('devices').description('the inventory')
@@ -116,6 +155,8 @@ groups
 groups.command('add <group> <devices...>').description('put devices into a group').action(runs(addMembers))
 groups.command('rm <group>').description('remove a group; its members are told with the next apply').action(runs(removeGroup))
 
+securityCommands(program, runs)
+
 program
   .command('plan')
   .description('what differs between the project and the devices')
@@ -134,20 +175,96 @@ program
   .option('--format <formats>', 'json, yaml, csv, report-html, report-pdf, json-schema', words, ['json', 'yaml', 'csv', 'report-html'])
   .option('--out <folder>', 'where the files go; beside the site file by default')
   .action(runs(exportSite))
+
 const rd = program.command('rd').description('the Resource Directory')
-rd.command('ls').description('registered endpoints').action(runs(listRegistrations))
+rd.command('ls [search...]')
+  .description('registered endpoints; words that all must match, such as lamp, rt=temperature*, d=floor-2')
+  .option('--kind <kind>', 'endpoints, groups or all', 'all')
+  .option('--sort <column>', 'endpointName, sector, base, endpointType, linkCount, lifetimeS, expiresAt, registeredAt, renewedAt or source')
+  .option('--descending', 'the other way round', false)
+  .action(runs(listRegistrations))
+rd.command('lookup <kind> [query]')
+  .description('a lookup as a client asks it: ep or res, and a query such as "rt=temperature&count=10"')
+  .action(runs(lookUp))
+rd.command('rm <endpoints...>')
+  .description('remove registrations (id, name, or name@sector); a device that renews comes back')
+  .action(runs(removeRegistrations))
+rd.command('register <endpoint>')
+  .description('register in the name of an endpoint that cannot do so itself')
+  .requiredOption('--base <uri>', 'where it is reached, e.g. coap://[2001:db8::1]')
+  .option('--sector <sector>', 'the sector (d)')
+  .option('--lifetime <seconds>', 'the lifetime (lt)', wholeNumber)
+  .option('--attribute <name=value...>', 'further endpoint attributes')
+  .option('--links <link-format>', 'its links, e.g. "</temp>;rt=temperature"')
+  .option('--links-file <file>', 'its links from a file')
+  .action(runs(register))
+rd.command('policy [policy]')
+  .description(
+    'who may register, or set it: open (anybody), first-come (only who made a registration changes it), enrolled-only (known devices)',
+  )
+  .action(runs(policy))
+rd.command('advertise [on-or-off]')
+  .description('whether the directory is advertised by DNS-SD while the site is served, or switch it')
+  .action(runs(advertise))
+const link = program.command('link').description('dongles: 802.15.4 border routers at serial ports')
+link.command('ports').description('the serial ports of this computer, with a verdict each').action(runs(listPorts))
+link
+  .command('probe <port>')
+  .description('what answers on a port, such as /dev/ttyACM0, COM7 or tcp://192.0.2.7:6638')
+  .option('--baud <rate>', 'at this speed alone', wholeNumber)
+  .action(runs(probe))
+link.command('add <port>').description('give the site a dongle, which comes up by itself from now on').action(runs(addLink))
+link.command('rm <dongle>').description('the site forgets the dongle (id, name or port)').action(runs(removeLink))
+withWait(link.command('status [dongle]'))
+  .description('the site’s dongles: state, firmware, network, addresses, counters')
+  .action(runs(linkStatus))
+withWait(link.command('form [dongle]'))
+  .description('make a network; what is not given is drawn at random. A port that the site does not know is added')
+  .option('--name <name>', 'network name, at most 16 bytes')
+  .option('--channel <number>', '11 to 26', wholeNumber)
+  .option('--pan-id <hex>', 'PAN id, such as face')
+  .option('--mesh-prefix <prefix>', 'mesh-local prefix, a /64 from fd00::/8')
+  .action(runs(formLink))
+withWait(link.command('attach [dongle]'))
+  .description('join a network by its dataset (MeshCoP TLVs in hex)')
+  .option('--dataset <hex>', 'the dataset; it stays in the history of your shell')
+  .option('--dataset-file <file>', 'a file with the dataset')
+  .action(runs(attachLink))
+withWait(link.command('join [dongle]'))
+  .description('join by a passphrase that the network’s commissioner has let in')
+  .requiredOption('--passphrase <text>', '6 to 32 digits and upper-case letters')
+  .action(runs(joinLink))
+withWait(link.command('leave [dongle]')).description('leave the network and forget it').action(runs(leaveLink))
+withWait(link.command('scan [dongle]'))
+  .description('networks in reach')
+  .addOption(
+    new Option('--kind <kind>', 'by discovery, by beacons, or the noise on each channel')
+      .choices(['networks', 'beacons', 'noise'])
+      .default('networks'),
+  )
+  .action(runs(scanLink))
+withWait(link.command('dataset [dongle]'))
+  .description('the dataset of the network as TLVs in hex: whoever has it is in the network')
+  .requiredOption('--show-keys', 'print it, keys included')
+  .action(runs(showDataset))
+withWait(link.command('capture [dongle]'))
+  .description('record what passes into a pcapng file that Wireshark opens')
+  .option('--seconds <n>', 'for so long', wholeNumber, 10)
+  .requiredOption('--out <file>', 'the file')
+  .action(runs(captureLink))
+
+addRaCommands(program, runs)
+
 program.command('audit').description('who did what, newest first').option('--limit <n>', 'entries', wholeNumber, 50).action(runs(showAudit))
 
-program
-  .command('serve')
+withDongle(program.command('serve'))
   .description('run a site without a window until interrupted; prints one JSON line when it is ready')
   .option('--demo <devices>', 'create the site as a demo site where there is no such file', wholeNumber)
   .option('--proxy-for <addresses>', 'forward requests of these clients to the site’s devices and groups (groupcomm-proxy)', words)
   .option('--loss <percent>', 'loss of the simulated radio', percent, 1)
   .option('--seed <number>', 'the demo site that grows from this seed', wholeNumber, 1)
   .action(runs(serve))
-program
-  .command('demo')
+withDongle(program.command('demo'))
   .description('the whole job on a fresh demo site, with the hand-over files in a folder')
   .option('--devices <n>', 'simulated devices', wholeNumber, 60)
   .option('--loss <percent>', 'loss of the simulated radio', percent, 1)

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { AppError, createLogger, systemClock, systemRandom } from '#main/base/index.ts'
 import { createProgram } from '#main/ipc/index.ts'
 import type { Program } from '#main/ipc/index.ts'
-import { canPrintPdf, hostFolders, printPdf } from '#main/hosts/index.ts'
+import { canPrintPdf, hostFolders, keyringOptions, printPdf } from '#main/hosts/index.ts'
 import { sessionOf } from './session.ts'
 import type { Session } from './session.ts'
 
@@ -16,10 +16,16 @@ export interface OpenOptions {
   /** Folder for exports; beside the site file by default. */
   readonly exports?: string | undefined
   readonly verbose?: boolean | undefined
+  /** Of a demo site. */
+  readonly radio?: 'real' | 'ideal' | undefined
+  readonly dongle?: 'spinel' | 'slip' | undefined
+  readonly pty?: boolean | undefined
   /** Addresses of clients that may have requests forwarded to devices and groups. */
   readonly proxyFor?: readonly string[] | undefined
   /** Whether interrupted jobs go on: commands that only look must not write to devices. */
   readonly resumeJobs?: boolean
+  /** Whether the directory is advertised where its site says so: a command that ends at once must not call others here. */
+  readonly advertise?: boolean
 }
 
 export interface Opened {
@@ -47,12 +53,19 @@ export function openProgram(options: OpenOptions): Opened {
     dataDirectory: folders.dataDirectory,
     sitesDirectory,
     profileDirectories: folders.profileDirectories,
+    ...keyringOptions(),
     network: {
       ...(options.bind === undefined ? {} : { bindAddress: options.bind }),
       ...(options.coapPort === undefined ? {} : { coapPort: options.coapPort }),
     },
+    demo: {
+      ...(options.radio === undefined ? {} : { radio: options.radio }),
+      ...(options.dongle === undefined ? {} : { dongle: options.dongle }),
+      pty: options.pty ?? false,
+    },
     ...(options.exports === undefined ? {} : { exportsDirectory: resolve(options.exports) }),
     resumeJobs: options.resumeJobs ?? false,
+    advertise: options.advertise ?? false,
     ...(options.proxyFor === undefined
       ? {}
       : { proxyRules: [{ clients: options.proxyFor.map((address) => ({ address })), servers: 'any' as const, groups: 'any' as const }] }),

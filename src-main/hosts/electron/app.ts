@@ -9,8 +9,10 @@ import type { CoreOptions } from '#main/core.ts'
 import type { Program } from '#main/ipc/index.ts'
 import { hostFolders } from '../host-options.ts'
 import type { HostFolders } from '../host-options.ts'
+import { keyringOptions } from '../keyring-options.ts'
 import { serveCalls } from './calls.ts'
 import { createDialogs } from './dialogs.ts'
+import { systemKeyStore } from './key-store.ts'
 import { followMenu } from './menu.ts'
 import { printInHiddenWindow } from './print.ts'
 import { registerAppScheme, serveRenderer } from './protocol.ts'
@@ -59,6 +61,8 @@ function start(createProgram: CreateProgram, folders: HostFolders, logger: Logge
     random: systemRandom,
     logger,
     ...folders,
+    // A keyring that was made under a passphrase is opened by it here, too.
+    keyring: { ...keyringOptions().keyring, system: systemKeyStore() },
     services: {
       chooseSiteFile: () => dialogs.chooseSiteFile(),
       reveal: (path) => Promise.resolve(dialogs.reveal(path)),

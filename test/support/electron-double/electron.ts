@@ -29,6 +29,15 @@ export const screen = {
   },
 }
 
+/** As on a desktop without a password manager: what is encrypted is protected by nothing. */
+export const safeStorage = {
+  getSelectedStorageBackend: (): string => (isReady ? 'basic_text' : 'unknown'),
+  isAsyncEncryptionAvailable: (): Promise<boolean> => Promise.resolve(isReady),
+  encryptStringAsync: (text: string): Promise<Buffer> => Promise.resolve(Buffer.from(`v10${text}`)),
+  decryptStringAsync: (bytes: Buffer): Promise<{ readonly shouldReEncrypt: boolean; readonly result: string }> =>
+    Promise.resolve({ shouldReEncrypt: false, result: bytes.toString().slice(3) }),
+}
+
 interface MenuEntry {
   readonly id?: string
   readonly label?: string

@@ -1,5 +1,5 @@
 // The program inside the bundle under test: a contract with a few handlers, whose end takes as long as the test says.
-import { delay } from '#main/base/index.ts'
+import { AppError, delay } from '#main/base/index.ts'
 import type { CoreOptions } from '#main/core.ts'
 import type { Program } from '#main/ipc/index.ts'
 import type { RoomRow } from '#contract/model.ts'
@@ -37,6 +37,7 @@ export function createProgram({ services, clock, logger, version }: CoreOptions)
       return Promise.resolve()
     },
     exportPath: () => undefined,
+    networkDataset: () => Promise.reject(new AppError('link.port-missing', 'The double has no dongle')),
     busy: () => false,
     async close() {
       await delay(clock, Number(process.env.DOUBLE_CLOSE_MS ?? '0'))

@@ -1,7 +1,7 @@
 // groupwright devices … and groupwright discover
 import { readFileSync } from 'node:fs'
 import { AppError, utf8ToText } from '#main/base/index.ts'
-import type { ImportRow } from '#contract/model.ts'
+import type { DiscoveryRow, ImportRow } from '#contract/model.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
 import { progressBar } from '../progress-bar.ts'
@@ -88,12 +88,16 @@ export async function discover(context: CommandContext): Promise<number> {
     const bar = progressBar('Discover')
     await session.call('discovery.start', { seconds })
     const end = session.follow('discovery', ([row]) => {
-      if (row !== undefined) bar.update(row.heard, Math.max(row.heard, session.rows('devices').length))
+      if (row !== undefined) bar.update(row.heard, Math.max(row.heard, session.rows('devices').length), wayOf(row))
     })
     const result = await session.when('discovery', (row) => row.state === 'idle' && row.startedAt !== null)
     end()
-    bar.finish(`${result.heard} heard, ${result.added} new`)
+    bar.finish(`${result.heard} heard, ${result.added} new ${wayOf(result)}`.trimEnd())
     context.output.value({ heard: result.heard, added: result.added, failure: result.failure }, '')
     return result.failure === null ? EXIT.ok : EXIT.failed
   })
+}
+
+function wayOf({ unicastOnly }: DiscoveryRow): string {
+  return unicastOnly === true ? '(asked one by one or registered: this dongle carries no multicast)' : ''
 }

@@ -46,7 +46,7 @@ async function applyEverything(context: CommandContext, session: Session): Promi
   for (const job of unfinished) {
     if (job.state === 'paused') await session.call('jobs.resume', { jobId: job.id })
     const exitCode = await finishJob(context, session, job.id, 'Resume')
-    if (exitCode !== EXIT.ok || session.rows('plan').length === 0) return exitCode
+    if (exitCode !== EXIT.ok || session.rows('plan').length + session.rows('securityPlan').length === 0) return exitCode
   }
   const { jobId } = await session.call('apply.start', {})
   return finishJob(context, session, jobId, 'Apply')

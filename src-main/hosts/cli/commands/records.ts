@@ -1,12 +1,10 @@
-// groupwright export, rd, audit: what is written down.
+// groupwright export and audit: what is written down.
 import { z } from 'zod'
 import { AppError } from '#main/base/index.ts'
 import { exportFormat } from '#contract/model.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
 import { withSite } from './with-site.ts'
-
-const PAGE = 1000
 
 export async function exportSite(context: CommandContext): Promise<number> {
   const formats = z.array(exportFormat).min(1).safeParse(context.options.format)
@@ -16,19 +14,6 @@ export async function exportSite(context: CommandContext): Promise<number> {
     const files = await session.call('handover.export', { formats: formats.data })
     const rows = files.map((file) => ({ ...file, path: program.exportPath(file.handle) ?? file.fileName }))
     context.output.table(rows, ['format', 'bytes', 'sha256', 'path'])
-    return EXIT.ok
-  })
-}
-
-export async function listRegistrations(context: CommandContext): Promise<number> {
-  return withSite(context, async ({ session }) => {
-    const all = []
-    for (let offset = 0; ; offset += PAGE) {
-      const { rows, total } = await session.call('rd.list', { offset, limit: PAGE })
-      all.push(...rows)
-      if (all.length >= total || rows.length === 0) break
-    }
-    context.output.table(all, ['endpointName', 'sector', 'base', 'lifetimeS', 'links'])
     return EXIT.ok
   })
 }

@@ -67,3 +67,29 @@ export async function listSites({ options, output }: CommandContext): Promise<nu
     await program.close()
   }
 }
+
+export async function listInterfaces({ options, output }: CommandContext): Promise<number> {
+  const { program, session } = openProgram(options)
+  try {
+    output.table(await session.call('site.interfaces', {}), ['name', 'address', 'family', 'internal'])
+    return EXIT.ok
+  } finally {
+    await program.close()
+  }
+}
+
+/** Shows where the site listens, or moves it there: at once, and with the site from now on. */
+export async function listenAt(context: CommandContext, address?: string, port?: string): Promise<number> {
+  return withSite(context, async ({ session }) => {
+    const before = session.rows('session')[0]?.site?.network
+    if (address !== undefined) {
+      const coapPort = port === undefined ? (before?.coapPort ?? 5683) : Number(port)
+      await session.call('site.setNetwork', { bindAddress: address, coapPort })
+    }
+    const [row] = session.rows('session')
+    const value = { network: row?.site?.network ?? null, listening: row?.network.listening ?? [] }
+    const text = value.listening.map((at) => `listening on ${at.scheme}://${formatSocketAddress(at)} (${at.channel})`)
+    context.output.value(value, text.join('\n') || 'listening nowhere')
+    return EXIT.ok
+  })
+}
