@@ -35,3 +35,11 @@ export function clockDuration(ms: number): string {
   const rest = `${two(Math.floor((total % 3600) / 60))}:${two(total % 60)}`
   return hours > 0 ? `${hours}:${rest}` : rest
 }
+
+const DAY_S = 86_400
+
+/** Seconds that are left as days and hours from two days on, as a clock below; what is over stands at zero. */
+export function timeLeft(seconds: number): { readonly days: number; readonly hours: number } | { readonly clock: string } {
+  if (seconds < 2 * DAY_S) return { clock: clockDuration(seconds * 1000) }
+  return { days: Math.floor(seconds / DAY_S), hours: Math.floor((seconds % DAY_S) / 3600) }
+}

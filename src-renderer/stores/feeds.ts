@@ -27,6 +27,17 @@ const keyFields: KeyFields = {
   testRuns: 'id',
   checklist: 'item',
   exports: 'handle',
+  directory: 'key',
+  links: 'id',
+  ra: 'key',
+  trace: 'key',
+  security: 'key',
+  securityGroups: 'id',
+  protections: 'groupId',
+  securityMembers: 'key',
+  securityDevices: 'deviceId',
+  securityPlan: 'id',
+  securityFindings: 'id',
 }
 
 export interface Feed<Row> {

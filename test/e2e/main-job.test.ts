@@ -1,10 +1,9 @@
 // The built window in a real browser does the whole job on the demo site by clicking; axe looks at every step.
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { launchBrowser } from '../support/browser.ts'
 import { runWindow } from '../support/running-window.ts'
+import { seriousBarriers } from './barriers.ts'
 import { doMainJob } from './main-job.ts'
 import { settled } from './settled.ts'
 
@@ -44,29 +43,3 @@ describe.skipIf(browser === undefined)('the main job', () => {
     expect(barriers).toEqual([])
   })
 })
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-interface AxeWindow {
-  readonly axe: {
-    run(options: object): Promise<{
-      readonly violations: ReadonlyArray<{
-        readonly id: string
-        readonly impact: string
-        readonly nodes: ReadonlyArray<{ readonly html: string }>
-      }>
-    }>
-  }
-}
-
-/** What axe calls serious or critical, with the first element that it concerns. */
-async function seriousBarriers(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axeSource)
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as AxeWindow
-    const { violations } = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'], iframes: false })
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id} (${String(nodes.length)}): ${nodes[0]?.html.slice(0, 200) ?? ''}`)
-  })
-}

@@ -21,6 +21,8 @@ export async function doMainJob(page: Page, job: MainJob, snap: Snap): Promise<M
   await checkSite(page, snap)
   await importAndDiscover(page, snap)
   const groups = await makeGroups(page, snap)
+  await lookAtDirectory(page, job.devices, groups, snap)
+  await lookAtDongle(page, snap)
   await apply(page, snap)
   await testGroups(page, groups, snap)
   return { groups, exported: await handOver(page, snap) }
@@ -85,6 +87,65 @@ async function makeGroups(page: Page, snap: Snap): Promise<number> {
   return count
 }
 
+/** The directory by its chip: every device registered there, searched, looked at, removed, registered by hand. */
+async function lookAtDirectory(page: Page, devices: number, groups: number, snap: Snap): Promise<void> {
+  await page.getByRole('link', { name: /^Resource Directory: \d+ endpoints?$/ }).click()
+  await page.getByText(`${devices} endpoints, ${groups} group`).waitFor()
+  const table = page.getByRole('grid', { name: 'Endpoints' })
+  const lenses = page.getByRole('group', { name: 'What to look at' })
+  await table.getByRole('row').nth(Math.min(devices, 15)).waitFor()
+  await table.getByRole('row').nth(2).click()
+  await page.getByText('Copy link-format').waitFor()
+  await page.getByLabel('Links in link-format').getByText('</dev>', { exact: false }).first().waitFor()
+  await snap('directory')
+  await page.keyboard.press('/')
+  await page.keyboard.type('rt=gw.luminaire')
+  await page.getByText(/^\d+ found$/).waitFor()
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('ArrowDown')
+  await lenses.getByText('Links').click()
+  await page.getByRole('grid', { name: 'Links' }).getByRole('row').nth(1).click()
+  await snap('directory-links')
+  await page.getByRole('button', { name: 'Show its endpoint' }).click()
+  await page.getByText('1 found', { exact: true }).waitFor()
+  await page.getByRole('searchbox').fill('')
+  await lenses.getByText('Groups').click()
+  await page.getByRole('grid', { name: 'Groups' }).getByRole('row').nth(Math.min(groups, 15)).waitFor()
+  await lenses.getByText('Endpoints').click()
+  await page.getByRole('button', { name: /^Register/ }).click()
+  await page.getByLabel('Endpoint name').fill('by-hand')
+  await page.getByLabel('Base address').fill('coap://[2001:db8::77]')
+  await page.getByLabel('Links (link-format)').fill('</temp>;rt=temperature')
+  await snap('directory-register')
+  await page.getByRole('dialog').getByRole('button', { name: 'Register', exact: true }).click()
+  await page.getByRole('heading', { name: 'by-hand' }).waitFor()
+  await page.getByRole('complementary', { name: 'by-hand' }).getByRole('button', { name: 'Remove' }).click()
+  await page.getByText('does not come back by itself').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
+  await page.getByText(`${devices} endpoints, ${groups} group`).waitFor()
+  await page.getByRole('button', { name: 'Directory settings' }).click()
+  await page.getByRole('radio', { name: /^First come/ }).check()
+  await snap('settings')
+  await page.getByRole('button', { name: 'Apply', exact: true }).click()
+  await page.getByRole('dialog').waitFor({ state: 'detached' })
+  await page.getByText('First come, first served').waitFor()
+}
+
+/** The demo site's dongle by its chip, and what has passed over it. */
+async function lookAtDongle(page: Page, snap: Snap): Promise<void> {
+  await page.getByRole('link', { name: /^Dongle: ttyDEMO\d+ · ch 15/ }).click()
+  await page.getByText('Who it hears').waitFor()
+  await page.getByText('groupwright demo').first().waitFor()
+  await snap('link')
+  await page.keyboard.press('k')
+  await page
+    .getByRole('gridcell', { name: /GET \/dev$/ })
+    .first()
+    .click()
+  await page.getByRole('complementary').getByRole('heading', { name: 'Spinel' }).waitFor()
+  await snap('trace')
+}
+
 async function apply(page: Page, snap: Snap): Promise<void> {
   await openStep(page, 'Apply')
   const start = page.getByRole('button', { name: /^Apply \d+ changes?$/ })
@@ -107,6 +168,8 @@ async function apply(page: Page, snap: Snap): Promise<void> {
 
 async function testGroups(page: Page, groups: number, snap: Snap): Promise<void> {
   await openStep(page, 'Test')
+  // Nothing has been chosen, so everything is protected.
+  await page.getByText(/^Goes under Group OSCORE/).waitFor()
   for (let index = 0; index < groups * 4; index++) {
     if (await page.getByText(`${groups} of ${groups} groups proven`).isVisible()) break
     await page.keyboard.press('n')

@@ -9,7 +9,11 @@ interface Opening {
 }
 
 const openings = {
-  site: [{ open: 'checks', label: 'site.checks.run' }],
+  site: [
+    { open: 'checks', label: 'site.checks.run' },
+    { open: 'network', label: 'site.settings.open' },
+    { open: 'directory', label: 'directory.settings' },
+  ],
   devices: [
     { open: 'import', label: 'devices.import' },
     { open: 'discover', label: 'devices.discover.start' },

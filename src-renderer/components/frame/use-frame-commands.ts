@@ -1,5 +1,5 @@
 // Commands that are there in every view: the steps by number, the panels, theme and language.
-import { CircleHelp, Languages, ListChecks, MapPin, Moon, Rows3, TriangleAlert } from '@lucide/vue'
+import { Activity, BookMarked, CircleHelp, Languages, ListChecks, MapPin, Moon, Rows3, TriangleAlert, Usb } from '@lucide/vue'
 import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRoute, useRouter } from 'vue-router'
@@ -9,7 +9,7 @@ import { usePreferences } from '../../composables/use-preferences.ts'
 import { useFeed } from '../../stores/feeds.ts'
 import { useShell } from '../../stores/shell.ts'
 import { stepCommands } from './step-commands.ts'
-import { steps } from './steps.ts'
+import { railSteps } from './steps.ts'
 
 export function useFrameCommands(): void {
   const { t, locale } = useI18n()
@@ -21,9 +21,9 @@ export function useFrameCommands(): void {
   const hasSite = computed(() => (session.rows.value[0]?.site ?? null) !== null)
   const area = computed(() => t('frame.area'))
 
-  const toSteps = steps.map((step, index): Hotkey => ({
+  const toSteps = railSteps.map((step, index): Hotkey => ({
     key: String(index + 1),
-    label: () => t('frame.go-to', { step: t(`common.step.${step}`) }),
+    label: () => t('frame.go-to', { step: t(step === 'admit' ? 'admit.title' : `common.step.${step}`) }),
     area,
     icon: MapPin,
     enabled: hasSite,
@@ -39,6 +39,9 @@ export function useFrameCommands(): void {
   useHotkeys([
     ...toSteps,
     { key: 'Mod+K', label: () => t('frame.palette.title'), area, run: () => (shell.paletteOpen = !shell.paletteOpen), hidden: true },
+    { key: 'E', label: () => t('directory.open'), area, icon: BookMarked, enabled: hasSite, run: () => router.push('/directory') },
+    { key: 'L', label: () => t('link.open'), area, icon: Usb, enabled: hasSite, run: () => router.push('/link') },
+    { key: 'K', label: () => t('trace.open'), area, icon: Activity, enabled: hasSite, run: () => router.push('/trace') },
     { key: '?', label: () => t('frame.shortcuts'), area, icon: CircleHelp, run: () => (shell.shortcutsOpen = true) },
     { key: 'J', label: () => t('frame.jobs.toggle'), area, icon: ListChecks, enabled: hasSite, run: () => shell.togglePanel('jobs') },
     {

@@ -10,7 +10,7 @@ export function applyJob(jobs: readonly JobRow[]): JobRow | null {
 export interface Shown {
   /** What the job worked on. */
   readonly subjects: ReadonlySet<string>
-  readonly plan: readonly PlanLine[]
+  readonly plan: ReadonlyArray<Pick<PlanLine, 'id'> & { readonly blocked: string | null }>
   readonly excluded: ReadonlySet<string>
   /** The finished job that a person put away. */
   readonly dismissed: string | null
