@@ -93,5 +93,5 @@ function lastHopUs(packet: Uint8Array): number {
 }
 
 function result(name: string, value: number, unit: string, baseline: number): BenchResult {
-  return { area: 'radio', name, value, unit, baseline, ratio: value / baseline }
+  return { area: 'link', name, value, unit, baseline, ratio: value / baseline }
 }

@@ -11,10 +11,13 @@ const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   groups: async () => (await import('./group-manager.ts')).benchGroupManager(),
   import: async () => (await import('./import.ts')).benchImport(),
   join: async () => (await import('./dtls.ts')).benchDtls(),
-  link: async () => (await import('./link-ip.ts')).benchLinkIp(),
+  link: async () => [
+    ...(await (await import('./link-line.ts')).benchLine()),
+    ...(await (await import('./link-ip.ts')).benchLinkIp()),
+    ...(await (await import('./radio.ts')).benchRadio()),
+  ],
   oscore: async () => (await import('./oscore.ts')).benchOscore(),
   ra: async () => (await import('./ra.ts')).benchAuthority(),
-  radio: async () => (await import('./radio.ts')).benchRadio(),
   rd: async () => [
     ...(await (await import('./rd.ts')).benchDirectory()),
     ...(await (await import('./rd-durable.ts')).benchDurableDirectory()),

@@ -9,8 +9,10 @@ import { launchBrowser } from '../support/browser.ts'
 import { runWindow } from '../support/running-window.ts'
 import { bigSite } from './big-site.ts'
 import type { BigSite } from './big-site.ts'
+import { frames, percentile } from './frames.ts'
 import { median } from './measure.ts'
 import type { BenchResult } from './types.ts'
+import { benchDirectoryView } from './window-directory.ts'
 
 const root = join(import.meta.dirname, '../..')
 const ROUNDS = 5
@@ -55,6 +57,7 @@ export async function benchWindow(): Promise<readonly BenchResult[]> {
       result('first contentful paint (baseline: that of a page with one word)', median(paints)),
       result(`rows of a ${DEVICES}-device site on the screen (same baseline)`, median(rows)),
       ...(await scrolling(page)),
+      ...(await benchDirectoryView(browser)),
       await coldStart(browser, bigSite(DEVICES)),
     ]
   } finally {
@@ -136,29 +139,4 @@ async function startToPaint(browser: Browser, command: readonly string[], home: 
   await exited
   await context.close()
   return ms
-}
-
-async function frames(page: Page, wheelY: number): Promise<readonly number[]> {
-  await page.mouse.move(700, 500)
-  const recording = page.evaluate(
-    () =>
-      new Promise<number[]>((resolve) => {
-        const times: number[] = []
-        let last = performance.now()
-        const step = (now: number): void => {
-          times.push(now - last)
-          last = now
-          if (times.length < 150) requestAnimationFrame(step)
-          else resolve(times)
-        }
-        requestAnimationFrame(step)
-      }),
-  )
-  for (let turn = 0; turn < 60; turn++) await page.mouse.wheel(0, wheelY)
-  return recording
-}
-
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 }

@@ -1,5 +1,5 @@
 // Certificates and names.
-export { Certificate, type Extension, tryCertificate } from './certificate.ts'
+export { Certificate, type Extension, KeyUsage, tryCertificate } from './certificate.ts'
 export { buildName, type GeneralName, generalNameText, nameText, parseNameText } from './names.ts'
 export { PathValidator, type PathVerdict } from './path.ts'
 export { readCrl, readCertificationRequest, type CertificateList, type CertificationRequest } from './requests.ts'
