@@ -64,6 +64,8 @@ export class ToolMembership {
   readonly #closing = new AbortController()
   #manager: GroupManager | undefined
   #nextPath = 0
+  /** Ends with the join that was asked for last. */
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(ports: ToolPorts) {
     const { tree, layer, clock, random } = ports
@@ -99,7 +101,7 @@ export class ToolMembership {
     const known = this.#memberships.get(name)
     if (known?.client.state === 'member') return
     const membership = known ?? this.#newMembership(name)
-    membership.joining ??= this.#join(name, membership).finally(() => {
+    membership.joining ??= this.#afterOthers(() => this.#join(name, membership)).finally(() => {
       membership.joining = undefined
     })
     await membership.joining
@@ -148,6 +150,13 @@ export class ToolMembership {
   }
 
   // ---- Inside ----------------------------------------------------------------------------------------------------
+
+  /** One at a time: the Group Manager remembers one challenge for each client, and the next would take the place of the one before. */
+  #afterOthers(join: () => Promise<void>): Promise<void> {
+    const joined = this.#turn.then(join)
+    this.#turn = joined.catch(() => undefined)
+    return joined
+  }
 
   async #join(name: string, membership: Membership): Promise<void> {
     const { clock, logger } = this.#ports

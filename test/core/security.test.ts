@@ -1,6 +1,6 @@
 // Security groups of a site from end to end: protected by default, members join, tests go under Group OSCORE, who is evicted hears nothing.
 // draft-ietf-core-groupcomm-bis-18 §2.1.4, §4, §5; draft-ietf-ace-key-groupcomm-oscore-21.
-import { readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '#main/base/index.ts'
@@ -219,6 +219,27 @@ describe('keys', () => {
     // Opening a site is no reason to trouble anybody with new keys.
     expect(generations(again)).toEqual(before)
     expect((await again.test(groupId)).members.map(({ verdict }) => verdict)).toEqual(['heard', 'heard', 'heard'])
+  })
+
+  it('are new in a copy of the file, where the tool joins every group again', async () => {
+    const folder = temporaryFolder()
+    const site = await securitySite({ devices: 2, folder })
+    const members = site.inventory.all().map(({ id }) => id)
+    for (const name of ['light', 'blind', 'heat', 'air']) site.groups.createApplication({ name, members })
+    await site.apply()
+    const { path, devices, network, clock } = site
+    await site.close()
+    const copy = join(folder, 'copy.gws')
+    copyFileSync(path, copy)
+    // The copy knows nothing of what the original sends from here on.
+    const original = await securitySite({ again: { path, devices, network, clock }, folder, seed: 8 })
+    await original.until(() => original.security.engine.feeds.groups.rows().every(({ toolIsMember }) => toolIsMember), 20_000)
+    await original.close()
+    const again = await securitySite({ again: { path: copy, devices, network, clock }, folder, seed: 9 })
+    const { groups } = again.security.engine.feeds
+    // Before anything would be tried a second time: no join may stand in the way of another.
+    await again.until(() => groups.rows().every(({ toolIsMember }) => toolIsMember), 1500)
+    expect(groups.rows().map(({ toolIsMember }) => toolIsMember)).toEqual(Array(4).fill(true))
   })
 })
 
