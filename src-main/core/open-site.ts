@@ -36,6 +36,7 @@ import { systemInterfaces } from './interfaces.ts'
 import { createNetwork, listenSomewhere } from './network.ts'
 import type { SiteNetwork } from './network.ts'
 import { openProgramKeyring } from './keyring.ts'
+import { sealedMemory } from './sealed-memory.ts'
 import { createProbes } from './probes.ts'
 import { publishSecurityGroups } from './security-discovery.ts'
 import { createSiteSecurity } from './security.ts'
@@ -202,7 +203,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
   const demo =
     meta.demo === null
       ? undefined
-      : createDongleSite({ ...demoOptions(meta.demo, chosen), memory: createDemoMemory(file.database), ...ports })
+      : createDongleSite({ ...demoOptions(meta.demo, chosen), memory: sealedMemory(createDemoMemory(file.database), keyring), ...ports })
   const terminal =
     demo === undefined || !pty
       ? undefined
