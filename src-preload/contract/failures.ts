@@ -127,6 +127,7 @@ export const failureCodes = [
   'oscore.member-unknown',
   // Security groups.
   'security.locked',
+  'security.not-chosen',
   'security.not-ready',
   'security.not-supported',
   'security.not-enrolled',

@@ -63,15 +63,18 @@ describe('a group of devices that can join', () => {
     expect(site.devices.every(({ groups }) => groups.size === 0)).toBe(true)
   })
 
-  it('stays open, and is shown as an error, where no member can join (§4)', async () => {
+  it('sends nothing, and is shown as an error, where no member can join and nobody has chosen NoSec (§4)', async () => {
     const site = await securitySite({ devices: 2, places: () => 0 })
     const groupId = site.groups.createApplication({ name: 'light', members: site.inventory.all().map(({ id }) => id) })
     await site.clock.advance(200)
     const { feeds } = site.security.engine
     expect(feeds.protections.get(groupId)?.mode).toBe('open')
     expect(feeds.findings.rows()).toMatchObject([{ rule: 'nosec-open', severity: 'error', section: 'draft-ietf-core-groupcomm-bis-18 §4' }])
+    // Unprotected is never what just happens.
+    expect(codeOf(() => site.bench.run(groupId, 'on', 1))).toBe('security.not-chosen')
     site.security.engine.protect([groupId], { mode: 'nosec', reason: 'read-only temperatures' })
     await site.clock.advance(200)
+    expect(codeOf(() => site.bench.run(groupId, 'on', 1))).toBe('done')
     expect(feeds.findings.rows()).toMatchObject([
       { rule: 'nosec-chosen', severity: 'warning', params: { reason: 'read-only temperatures' } },
     ])

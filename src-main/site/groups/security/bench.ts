@@ -12,8 +12,8 @@ export interface GroupProtection {
   introduce(ways: ReadonlyArray<{ readonly client: CoapClient; readonly to: SocketAddress }>, signal: AbortSignal): Promise<void>
 }
 
-/** Port: undefined for groups that are unprotected by choice, or for which nobody has chosen. */
+/** Port: undefined for groups that are unprotected by choice. */
 export interface BenchSecurity {
-  /** Throws `security.locked`, `security.not-ready`. */
+  /** Throws `security.not-chosen` where nobody has chosen NoSec (draft-ietf-core-groupcomm-bis-18 §4), `security.locked`, `security.not-ready`. */
   protectionFor(groupId: GroupId): GroupProtection | undefined
 }

@@ -62,7 +62,7 @@ export interface SecurityEngine {
   evictionEffect(id: SecurityGroupId, deviceIds: readonly DeviceId[]): EvictionEffect
   /** Takes devices out for good, and out of the groups that it protects. */
   evict(id: SecurityGroupId, deviceIds: readonly DeviceId[]): number
-  /** How requests to a group are to be sent: the security groups that protect it by name; undefined: unprotected. */
+  /** How requests to a group are to be sent: the security groups that protect it by name; undefined: unprotected by choice. Throws `security.not-chosen`. */
   protectionOf(groupId: GroupId): readonly string[] | undefined
   /** What applying has to do: leaves first. Subjects are keys of members. */
   items(lineIds?: readonly string[], isQueued?: (subject: string) => boolean): readonly JobItem[]
@@ -353,7 +353,11 @@ export function createSecurity(options: SecurityOptions): SecurityEngine {
     evict,
     protectionOf(groupId) {
       const protection = catalogue.protections.get(groupId)
-      if (protection === undefined || protection.securityGroupIds.length === 0) return undefined
+      if (protection === undefined) {
+        const { name } = book.group(groupId)
+        throw new AppError('security.not-chosen', `Nobody has chosen how ${name} is protected`, { details: { group: name } })
+      }
+      if (protection.securityGroupIds.length === 0) return undefined
       return protection.securityGroupIds.flatMap((id) => catalogue.groups.get(id)?.name ?? [])
     },
     items: (lineIds, isQueued) => runner.items(lineIds, isQueued),
