@@ -43,17 +43,19 @@ describe('groupwright', () => {
     )
     await run('groups', 'create', 'lights')
     await run('groups', 'add', 'lights', ...luminaires.map(({ id }) => id))
-    expect(await run('plan')).toHaveLength(luminaires.length)
-    expect(await run('apply')).toMatchObject({ state: 'done', counts: { ok: luminaires.length, failed: 0 } })
+    expect(await run('plan')).toHaveLength(2 * luminaires.length)
+    // Each luminaire is told of its group, and joins the security group that protects it.
+    expect(await run('apply')).toMatchObject({ state: 'done', counts: { ok: 2 * luminaires.length, failed: 0 } })
     expect(await run('plan')).toEqual([])
     expect(await run('verify', 'lights')).toMatchObject({ state: 'done', counts: { failed: 0 } })
     expect(await run('test', 'lights', 'on')).toMatchObject({ groupName: 'lights', state: 'done' })
     const files = (await run('export', '--format', 'json,yaml', '--out', 'handed')) as ReadonlyArray<{ readonly path: string }>
     expect(files.map(({ path }) => existsSync(path))).toEqual([true, true])
     expect(readFileSync(files[0]?.path ?? '', 'utf8')).toContain('"groupwright-site"')
-    const registered = (await run('rd', 'ls')) as ReadonlyArray<{ readonly endpointName: string }>
-    expect(registered.filter(({ endpointName }) => endpointName !== 'lights')).toHaveLength(8)
-    expect(registered).toHaveLength(9)
+    const registered = (await run('rd', 'ls')) as ReadonlyArray<{ readonly source: string | null }>
+    expect(registered.filter(({ source }) => source !== null)).toHaveLength(8)
+    // Of the tool itself: the application group, and the security group that protects it.
+    expect(registered).toHaveLength(10)
     const audit = (await run('audit')) as ReadonlyArray<{ readonly action: string; readonly actor: string }>
     expect(audit.map(({ action }) => action)).toEqual([
       'handover.export',

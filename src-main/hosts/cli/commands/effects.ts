@@ -12,7 +12,10 @@ export async function showPlan(context: CommandContext): Promise<number> {
   return withSite(context, async ({ session }) => {
     const lines = session.rows('plan')
     if (context.options.requests !== true || lines.length === 0) {
-      context.output.table(lines, ['change', 'deviceName', 'groupName', 'uri', 'blocked'])
+      // What devices are told, and which of them then join a security group: applying does both.
+      const columns = ['change', 'deviceName', 'groupName', 'uri', 'blocked']
+      const joins = session.rows('securityPlan').map((line) => ({ ...line, groupName: line.securityGroupName, uri: null }))
+      context.output.table([...lines, ...joins], columns)
       return EXIT.ok
     }
     const requests = await session.call('plan.requests', { lineIds: lines.map((line) => line.id) })
