@@ -2,6 +2,7 @@
 import type { Core } from '#main/core.ts'
 import { applyImport, previewImport } from '#main/site/devices/index.ts'
 import { AppError } from '#main/base/index.ts'
+import { addressOption, announceable } from './address-options.ts'
 import { directoryDesk } from './directory-desk.ts'
 import { linkHandlers } from './link-handlers.ts'
 import { raHandlers } from './ra-handlers.ts'
@@ -144,6 +145,10 @@ function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
     'rd.register': (input) => directoryDesk(core.site().directory).register(input),
     'rd.lookup': (input) => directoryDesk(core.site().directory).lookup(input),
     'rd.setPolicy': ({ policy }) => core.site().directorySettings.setPolicy(policy),
+    'rd.addressOptions': ({ address, lifetimeS }) => {
+      const addresses = address === undefined ? announceable(core.site().network.listening, core.interfaces()) : [address]
+      return addresses.map((each) => addressOption(each, lifetimeS))
+    },
     'audit.page': ({ before, limit }) => [...core.site().file.audit.page(before, limit)],
   }
 }

@@ -403,6 +403,14 @@ export const ops = {
     out: z.object({ links: z.string(), count: z.number().int() }),
   },
   'rd.setPolicy': { in: z.object({ policy: directoryPolicy }), out: done },
+  /**
+   * What a border router announces for devices to find the directory (RFC 9176 §4.1.1): an option for the address, or for each IPv6
+   * address at which others reach the directory, those behind dongles first.
+   */
+  'rd.addressOptions': {
+    in: z.object({ address: z.string().max(64).optional(), lifetimeS: z.number().int().min(0).max(4_294_967_295).default(90_000) }),
+    out: z.array(z.object({ address: z.string(), lifetimeS: z.number().int(), hex: z.string(), text: z.string() })),
+  },
 
   // Dongles
   /** The serial ports of this computer; costs nothing, opens none. */

@@ -1,8 +1,9 @@
 // Directories in processes of their own: ours, and those of others where they are installed.
-import { fork, spawn, type ChildProcess } from 'node:child_process'
+import { fork, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { createSocket } from 'node:dgram'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decodeMessage, encodeMessage } from '#main/wire/coap/index.ts'
@@ -76,6 +77,15 @@ export const peers: readonly Peer[] = [
     },
   },
   {
+    name: 'Californium cf-rd',
+    most: 10_000,
+    looksUp: true,
+    start() {
+      const jar = process.env.GROUPWRIGHT_CF_RD_JAR ?? ''
+      return jar === '' ? undefined : startCfRd(jar)
+    },
+  },
+  {
     name: 'libcoap coap-rd, which has no lookups and keeps nothing',
     most: 10_000,
     looksUp: false,
@@ -88,9 +98,32 @@ export const peers: readonly Peer[] = [
   },
 ]
 
-async function startPeer(program: string, argsOf: (port: number) => readonly string[], paths: DirectoryPaths): Promise<DirectoryServer> {
+/** It reads its port from the folder that it runs in. */
+async function startCfRd(jar: string): Promise<DirectoryServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'groupwright-cf-rd-'))
+  const argsOf = (port: number): readonly string[] => {
+    writeFileSync(join(folder, 'Californium3.properties'), `COAP.COAP_PORT=${port}\n`)
+    return ['-jar', jar]
+  }
+  const paths = { register: ['rd'], lookup: ['rd-lookup', 'res'] }
+  const server = await startPeer('java', argsOf, paths, { cwd: folder, env: { ...process.env, COAP_NETWORK_INTERFACES: 'lo' } })
+  return {
+    ...server,
+    stop: async () => {
+      await server.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startPeer(
+  program: string,
+  argsOf: (port: number) => readonly string[],
+  paths: DirectoryPaths,
+  options: SpawnOptions = {},
+): Promise<DirectoryServer> {
   const port = await freePort()
-  const child = spawn(program, argsOf(port), { stdio: 'ignore' })
+  const child = spawn(program, argsOf(port), { ...options, stdio: 'ignore' })
   await answers(port)
   return { port, paths, residentBytes: () => residentBytesOf(child), stop: () => stop(child) }
 }

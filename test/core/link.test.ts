@@ -58,6 +58,8 @@ describe('a dongle of the site', () => {
     await expect
       .poll(() => session.rows('session')[0]?.network.listening)
       .toContainEqual({ scheme: 'coap', address: 'fd00::1', port: 5683, channel: id })
+    // What a border router is to announce is the address in the mesh (RFC 9176 §4.1.1).
+    expect(await session.call('rd.addressOptions', {})).toMatchObject([{ address: 'fd00::1', lifetimeS: 90_000 }])
     await session.call('link.refresh', { id })
     expect(row(id).neighbours.length).toBeGreaterThan(0)
   })

@@ -64,6 +64,32 @@ describe('groupwright rd', () => {
     expect((await run('rd', 'advertise')).value).toEqual({ advertised: true })
     expect((await run('rd', 'advertise', 'off')).value).toEqual({ advertised: false })
   }, 60_000)
+
+  it('tells a border router’s operator what to announce (RFC 9176 §4.1.1, Figure 4)', async () => {
+    const run = await site()
+    expect((await run('rd', 'rdao', '2001:DB8:4::00FF')).value).toEqual({
+      address: '2001:db8:4::ff',
+      lifetimeS: 90_000,
+      hex: `2903000000015f9020010db80004${'0'.repeat(18)}ff`,
+    })
+    expect((await run('rd', 'rdao', 'fd00::1', '--lifetime', '0')).value).toMatchObject({
+      lifetimeS: 0,
+      hex: `2903${'0'.repeat(12)}fd00${'0'.repeat(27)}1`,
+    })
+    expect((await run('rd', 'rdao', '192.0.2.1')).value).toMatchObject({ error: { code: 'rd.parameter-invalid' } })
+    expect((await run('rd', 'rdao', 'ff02::fe')).value).toMatchObject({ error: { code: 'rd.parameter-invalid' } })
+    // It listens on ::1 alone, which no border router's devices reach.
+    expect((await run('rd', 'rdao')).exitCode).toBe(2)
+  }, 60_000)
+
+  it('prints the option for people as fields and bytes', async () => {
+    const home = temporaryFolder()
+    expect((await cli(home, 'site', 'create', 'office', '--bind', '::1', '--coap-port', '0')).exitCode).toBe(0)
+    const { stdout } = await cli(home, '--site', 'office', 'rd', 'rdao', 'fd00::1', '--lifetime', '600')
+    expect(stdout).toContain('RD address      fd00::1\n')
+    expect(stdout).toContain('Valid lifetime  600 s\n')
+    expect(stdout).toContain('Bytes           2903000000000258fd00')
+  }, 60_000)
 })
 
 describe('groupwright site listen', () => {

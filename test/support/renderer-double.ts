@@ -138,6 +138,9 @@ export function createRendererDouble(options: DoubleOptions): Bridge {
       { name: 'enp3s0', address: '192.168.20.14', family: 'IPv4', internal: false },
       { name: 'wpan0', address: 'fd00:aa::14', family: 'IPv6', internal: false },
     ],
+    'rd.addressOptions': () => [
+      { address: 'fd00:aa::14', lifetimeS: 90_000, hex: '2903000000015f90fd0000aa000000000000000000000014', text: '' },
+    ],
     'site.create': () => {
       rows = { ...site, session: { ...site.session }, preferences: rows.preferences }
       setSession({})

@@ -19,7 +19,7 @@ import {
   showDataset,
 } from './commands/link.ts'
 import { addRaCommands } from './commands/ra-commands.ts'
-import { advertise, listRegistrations, lookUp, policy, register, removeRegistrations } from './commands/rd.ts'
+import { addressOption, advertise, listRegistrations, lookUp, policy, register, removeRegistrations } from './commands/rd.ts'
 import { exportSite, showAudit } from './commands/records.ts'
 import { securityCommands } from './commands/security.ts'
 import { serve } from './commands/serve.ts'
@@ -206,6 +206,12 @@ rd.command('policy [policy]')
 rd.command('advertise [on-or-off]')
   .description('whether the directory is advertised by DNS-SD while the site is served, or switch it')
   .action(runs(advertise))
+withWait(rd.command('rdao [address]'))
+  .description(
+    'what a border router announces for devices to find the directory (RFC 9176 §4.1.1); without an address the one behind the dongle, or the one listened on',
+  )
+  .option('--lifetime <seconds>', 'for how long devices may rely on it; 0 withdraws it', wholeNumber)
+  .action(runs(addressOption))
 const link = program.command('link').description('dongles: 802.15.4 border routers at serial ports')
 link.command('ports').description('the serial ports of this computer, with a verdict each').action(runs(listPorts))
 link

@@ -214,7 +214,7 @@ async function find({ session }: Pick<Opened, 'session'>, dongle: string | undef
   return Promise.resolve(only)
 }
 
-async function settledRows({ session }: Pick<Opened, 'session'>, context: CommandContext): Promise<readonly LinkRow[]> {
+export async function settledRows({ session }: Pick<Opened, 'session'>, context: CommandContext): Promise<readonly LinkRow[]> {
   return Promise.all(session.rows('links').map(({ id }) => settled({ session }, id, waitMs(context))))
 }
 

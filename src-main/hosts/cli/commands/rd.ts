@@ -7,6 +7,7 @@ import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
 import type { Session } from '../session.ts'
 import { readText } from './devices.ts'
+import { settledRows } from './link.ts'
 import { withSite } from './with-site.ts'
 
 const PAGE = 1000
@@ -81,6 +82,27 @@ export async function advertise(context: CommandContext, wanted?: string): Promi
     if (next !== undefined) await session.call('site.setAdvertisement', { on: next === 'on' })
     const on = session.rows('directory')[0]?.advertisement.wanted === true
     context.output.value({ advertised: on }, on ? 'advertised while the site is served' : 'not advertised')
+    return EXIT.ok
+  })
+}
+
+/** What a border router announces for devices to find the directory (RFC 9176 §4.1.1). */
+export async function addressOption(context: CommandContext, address?: string): Promise<number> {
+  const { lifetime } = context.options
+  return withSite(context, async (opened) => {
+    // The address behind a dongle is known once it is up.
+    if (address === undefined) await settledRows(opened, context)
+    const [option] = await opened.session.call('rd.addressOptions', {
+      ...(address === undefined ? {} : { address }),
+      ...(lifetime === undefined ? {} : { lifetimeS: lifetime }),
+    })
+    if (option === undefined) {
+      throw new AppError('input.invalid', 'The site listens on no IPv6 address that devices beyond this computer reach: name one', {
+        details: { option: 'address' },
+      })
+    }
+    const { text, ...facts } = option
+    context.output.value(facts, text.trimEnd())
     return EXIT.ok
   })
 }
