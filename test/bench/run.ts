@@ -1,6 +1,6 @@
 // `npm run bench [-- AREA …] [--json] [--write]`: every figure beside a baseline taken in the same run.
 // `--json` prints one object a line; `--write` puts the results into docs/benchmarks.md.
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { BenchResult } from './types.ts'
@@ -41,7 +41,10 @@ for (const [area, bench] of Object.entries(areas)) {
     console.log(json ? JSON.stringify(result) : lineOf(result))
   }
 }
-if (process.argv.includes('--write')) writeFileSync(join(import.meta.dirname, '../../docs/benchmarks.md'), pageOf(results))
+if (process.argv.includes('--write')) {
+  const page = join(import.meta.dirname, '../../docs/benchmarks.md')
+  writeFileSync(page, pageOf(results, existsSync(page) ? readFileSync(page, 'utf8') : ''))
+}
 
 function numberText(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
@@ -53,15 +56,19 @@ function lineOf(result: BenchResult): string {
   return `${result.area.padEnd(8)} ${result.name}: ${numberText(result.value)} ${result.unit}${baseline}${ratio}`
 }
 
-function pageOf(rows: readonly BenchResult[]): string {
-  const table = rows.map(
+/** Areas that were not run keep the rows that the page has of them. */
+function pageOf(rows: readonly BenchResult[], before: string): string {
+  const run = new Set(rows.map(({ area }) => area))
+  const isKept = (line: string): boolean => Object.keys(areas).some((area) => !run.has(area) && line.startsWith(`| ${area} |`))
+  const fresh = rows.map(
     (row) =>
       `| ${row.area} | ${row.name} | ${numberText(row.value)} ${row.unit} | ${row.baseline === undefined ? '' : `${numberText(row.baseline)} ${row.unit}`} | ${row.ratio === undefined ? '' : row.ratio.toFixed(2)} |`,
   )
+  const table = [...fresh, ...before.split('\n').filter(isKept)].toSorted((a, b) => areaOf(a).localeCompare(areaOf(b)))
   return `# Benchmarks
 
 \`npm run bench -- --write\` makes this page. Absolute figures belong to the machine; the ratio is what counts: measure divided by the baseline
-that the name gives, both taken in one run.
+that the name gives, both taken in one run. Each area stands as it was last run.
 
 Last run: ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}.
 
@@ -69,4 +76,8 @@ Last run: ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()
 |---|---|---|---|---|
 ${table.join('\n')}
 `
+}
+
+function areaOf(line: string): string {
+  return line.split('|')[1]?.trim() ?? ''
 }
