@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { seededRandom } from '#main/base/index.ts'
+import { concatBytes, LinkType, pcapngEntry, pcapngInterface, pcapngSection, seededRandom } from '#main/base/index.ts'
 import {
   createIpHost,
   decodeIcmp,
@@ -13,7 +13,6 @@ import {
   encodeIcmp,
   encodeIpv6Header,
   formatIpv6,
-  packetCaptureFile,
   type Ipv6Header,
   type PacketEvent,
 } from '#main/wire/ip/index.ts'
@@ -63,7 +62,10 @@ describeWithPeer('tshark reads our packets', ['tshark'], (tshark) => {
 
   async function read(events: readonly PacketEvent[], ...options: readonly string[]): Promise<Row[]> {
     const file = join(folder, 'capture.pcapng')
-    await writeFile(file, packetCaptureFile(events, 'dongle:test'))
+    const packets = events.map(({ packet, id, atMs, direction }) =>
+      pcapngEntry({ interfaceId: 0, bytes: packet, packetId: id, atMs, direction }),
+    )
+    await writeFile(file, concatBytes(pcapngSection('Groupwright'), pcapngInterface(LinkType.IPV6, 'dongle:test'), ...packets))
     const common = ['-n', '-r', file, '-o', 'udp.check_checksum:TRUE']
     const output = await run(tshark, [
       ...common,

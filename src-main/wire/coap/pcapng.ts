@@ -1,6 +1,6 @@
 // A trace as a pcapng file that any protocol analyser reads (draft-ietf-opsawg-pcapng-03 §4): each message a raw IP packet with the IP and
 // UDP headers that carried it, written anew, with right checksums (RFC 8200 §3 and §8.1, RFC 791 §3.1, RFC 768).
-import { concatBytes, utf8, type SocketAddress } from '#main/base/index.ts'
+import { concatBytes, LinkType, pcapngEntry, pcapngInterface, pcapngSection, type SocketAddress } from '#main/base/index.ts'
 import type { TraceEvent } from './trace.ts'
 
 export interface PcapngOptions {
@@ -10,22 +10,6 @@ export interface PcapngOptions {
   readonly interfaceName: string
   readonly application?: string
 }
-
-const SECTION_HEADER_BLOCK = 0x0a0d0d0a
-const BYTE_ORDER_MAGIC = 0x1a2b3c4d
-const INTERFACE_DESCRIPTION_BLOCK = 1
-const ENHANCED_PACKET_BLOCK = 6
-/** Packets begin with the IP header, whose version tells which. */
-const LINKTYPE_RAW = 101
-const OPT_COMMENT = 1
-const SHB_USERAPPL = 4
-const IF_NAME = 2
-const EPB_FLAGS = 2
-const INBOUND = 1
-const OUTBOUND = 2
-/** Reception type in bits 2 to 4 of the flags. */
-const UNICAST = 1 << 2
-const MULTICAST = 2 << 2
 
 const UDP = 17
 const UDP_HEADER_BYTES = 8
@@ -37,74 +21,28 @@ const HOP_LIMIT = 64
 
 /** What a file starts with. Packets follow it in any number; files with the same options can be put one after the other. */
 export function pcapngStart(options: PcapngOptions): Uint8Array {
-  const section = new Uint8Array(16)
-  const view = new DataView(section.buffer)
-  view.setUint32(0, BYTE_ORDER_MAGIC, true)
-  view.setUint16(4, 1, true)
-  // The section's length is not known beforehand.
-  view.setBigInt64(8, -1n, true)
-  const description = new Uint8Array(8)
-  new DataView(description.buffer).setUint16(0, LINKTYPE_RAW, true)
-  return concatBytes(
-    block(SECTION_HEADER_BLOCK, section, [option(SHB_USERAPPL, utf8(options.application ?? 'Groupwright'))]),
-    block(INTERFACE_DESCRIPTION_BLOCK, description, [option(IF_NAME, utf8(options.interfaceName))]),
-  )
+  // Packets begin with the IP header, whose version tells which.
+  return concatBytes(pcapngSection(options.application ?? 'Groupwright'), pcapngInterface(LinkType.RAW, options.interfaceName))
 }
 
 /** One message as a packet of the file. */
 export function pcapngPacket(event: TraceEvent, options: PcapngOptions): Uint8Array {
-  const sent = event.direction === 'sent'
-  const packet = ipPacket(sent ? event.local : event.peer, sent ? event.peer : event.local, event.datagram, options)
-  const head = new Uint8Array(20)
-  const view = new DataView(head.buffer)
-  // The interface description leaves the resolution at microseconds.
-  const atUs = BigInt(Math.max(0, Math.round(event.atMs * 1000)))
-  view.setUint32(4, Number((atUs >> 32n) & 0xffffffffn), true)
-  view.setUint32(8, Number(atUs & 0xffffffffn), true)
-  view.setUint32(12, packet.length, true)
-  view.setUint32(16, packet.length + Math.max(0, event.datagram.length - MAX_UDP_PAYLOAD_BYTES), true)
-  const flags = new Uint8Array(4)
-  new DataView(flags.buffer).setUint32(0, (sent ? OUTBOUND : INBOUND) | (event.multicast ? MULTICAST : UNICAST), true)
-  const more = [option(EPB_FLAGS, flags)]
-  if (event.note !== 'first') more.push(option(OPT_COMMENT, utf8(event.note)))
-  return block(ENHANCED_PACKET_BLOCK, concatBytes(head, padded(packet)), more)
+  const { direction, local, peer, datagram, atMs, multicast, note } = event
+  const bytes = direction === 'sent' ? ipPacket(local, peer, datagram, options) : ipPacket(peer, local, datagram, options)
+  return pcapngEntry({
+    interfaceId: 0,
+    bytes,
+    originalBytes: bytes.length + Math.max(0, datagram.length - MAX_UDP_PAYLOAD_BYTES),
+    atMs,
+    direction,
+    reception: multicast ? 'multicast' : 'unicast',
+    comment: note === 'first' ? '' : note,
+  })
 }
 
 /** A whole file. */
 export function pcapngFile(events: Iterable<TraceEvent>, options: PcapngOptions): Uint8Array {
   return concatBytes(pcapngStart(options), ...Array.from(events, (event) => pcapngPacket(event, options)))
-}
-
-/**
- *    |Block Type|Block Total Length|Block Body|Options|Block Total Length|
- */
-function block(type: number, body: Uint8Array, options: readonly Uint8Array[]): Uint8Array {
-  const length = 12 + body.length + options.reduce((sum, one) => sum + one.length, 0) + 4
-  const bytes = new Uint8Array(length)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, type, true)
-  view.setUint32(4, length, true)
-  bytes.set(body, 8)
-  let at = 8 + body.length
-  for (const one of options) {
-    bytes.set(one, at)
-    at += one.length
-  }
-  // Four zero bytes end the options.
-  view.setUint32(length - 4, length, true)
-  return bytes
-}
-
-function option(code: number, value: Uint8Array): Uint8Array {
-  const head = new Uint8Array(4)
-  const view = new DataView(head.buffer)
-  view.setUint16(0, code, true)
-  view.setUint16(2, value.length, true)
-  return concatBytes(head, padded(value))
-}
-
-function padded(bytes: Uint8Array): Uint8Array {
-  return bytes.length % 4 === 0 ? bytes : concatBytes(bytes, new Uint8Array(4 - (bytes.length % 4)))
 }
 
 function ipPacket(from: SocketAddress, to: SocketAddress, datagram: Uint8Array, options: PcapngOptions): Uint8Array {

@@ -6,7 +6,6 @@ export { createIpHost, openLinkChannel, type IpHost, type IpHostOptions, type Op
 export { decodeIpv6Header, encodeIpv6Header, type HeaderFault, type Ipv6Header } from './ipv6-header.ts'
 export type { HopLimits } from './ip-output.ts'
 export { MemoryNetwork, type MemoryChannel, type MemoryChannelOptions, type MemoryNetworkOptions } from './memory-network.ts'
-export { packetCaptureEntry, packetCaptureFile, packetCaptureStart } from './packet-capture.ts'
 export type { PacketEvent } from './packet-tap.ts'
 export type { PingOptions, PingReply } from './ping.ts'
 export type { ReassemblyLimits } from './reassembly.ts'
