@@ -11,7 +11,7 @@ const schemaOf = (type: z.ZodType, io: 'input' | 'output'): unknown =>
 
 test('the ops are as reviewed', async () => {
   const schemas = Object.fromEntries(
-    opNames.map((name) => [name, { in: schemaOf(ops[name].in, 'input'), out: schemaOf(ops[name].out, 'output') }]),
+    [...opNames].sort().map((name) => [name, { in: schemaOf(ops[name].in, 'input'), out: schemaOf(ops[name].out, 'output') }]),
   )
   await expect(`${JSON.stringify(schemas, null, 2)}\n`).toMatchFileSnapshot('__snapshots__/ops.schema.snap')
 })
