@@ -1,5 +1,5 @@
 // Reading and writing the presentation language of TLS (RFC 5246 §4): integers, and vectors with their length before them.
-import { concatBytes } from '#main/base/index.ts'
+import { concatBytes, decodeUint } from '#main/base/index.ts'
 import { AlertFailure } from './alert.ts'
 
 /** Reads from front to back; whatever is missing or left over is a `decode_error`. */
@@ -22,7 +22,7 @@ export class Reader {
   }
 
   uint(length: 1 | 2 | 3): number {
-    return this.take(length).reduce((value, byte) => value * 256 + byte, 0)
+    return decodeUint(this.take(length))
   }
 
   /** A vector whose length field has so many bytes, and whose own length lies within the bounds. */

@@ -1,11 +1,21 @@
 // The client's side of a DTLS 1.2 handshake (RFC 6347 §4.2.4, RFC 5246 §7.3, RFC 4279 §2, RFC 8422 §2).
-import { concatBytes, equalInConstantTime, sha256, type PeerIdentity } from '#main/base/index.ts'
+import { concatBytes, sha256, type PeerIdentity } from '#main/base/index.ts'
 import { AlertFailure } from './alert.ts'
 import { readServerChoice, helloExtensions, type AcceptedChoice } from './client-offer.ts'
+import { certificateBody, peerCredentialOf, pskName, spkiOf } from './credentials.ts'
 import type { FlightPart } from './flight.ts'
-import { EphemeralKey, GROUP_NAMES, groupById, type GroupName } from './groups.ts'
-import { Conversation, finishedBody, judgePeer, requireType, sessionOf, type Handshake, type HandshakeLink } from './handshake.ts'
-import { connectionKeys, masterSecret, pskPremaster } from './key-schedule.ts'
+import { EphemeralKey, GROUP_NAMES, groupById } from './groups.ts'
+import {
+  Conversation,
+  finishedBody,
+  judgePeer,
+  requireFinished,
+  requireType,
+  sessionOf,
+  type Handshake,
+  type HandshakeLink,
+} from './handshake.ts'
+import { connectionKeys, masterSecret, pskPremaster, type Randoms } from './key-schedule.ts'
 import { encodeSigned } from './messages/certificate-verify.ts'
 import { decodeCertificateRequest } from './messages/certificate-request.ts'
 import { encodeClientHello, RANDOM_BYTES, type ClientHello } from './messages/client-hello.ts'
@@ -16,7 +26,6 @@ import { decodeServerHello } from './messages/server-hello.ts'
 import { decodeEcdheKeyExchange, decodePskHint, encodeEcdheParameters } from './messages/server-key-exchange.ts'
 import { encodeCertificateChain } from './messages/certificate.ts'
 import { DTLS_1_2, ECDSA_SIGN, HANDSHAKE } from './numbers.ts'
-import { certificateBody, peerCredentialOf, pskName, spkiOf } from './server-handshake.ts'
 import { canSignFor, requireSignature, signFor } from './signatures.ts'
 import { suitesNamed } from './suites.ts'
 import type { Credential, DtlsClientSettings, PeerCredential } from './types.ts'
@@ -43,6 +52,7 @@ export class ClientHandshake implements Handshake {
   #asked: { readonly credential: Credential | undefined } | undefined
   #identity: PeerIdentity | undefined
   #master: Uint8Array = EMPTY
+  #firstFinished: Uint8Array = EMPTY
 
   /** Sends the first flight. */
   constructor(link: HandshakeLink, settings: DtlsClientSettings) {
@@ -194,7 +204,8 @@ export class ClientHandshake implements Handshake {
     if (this.#asked?.credential !== undefined)
       say(HANDSHAKE.certificateVerify, encodeSigned(signFor(this.#asked.credential.key, this.#conversation.bytes())))
     flight.push({ kind: 'change-cipher-spec' })
-    say(HANDSHAKE.finished, finishedBody('client', this.#master, this.#conversation), 1)
+    this.#firstFinished = finishedBody('client', this.#master, this.#conversation)
+    say(HANDSHAKE.finished, this.#firstFinished, 1)
     this.#link.install(connectionKeys('client', suite, this.#master, this.#randoms(), connectionIds), suite)
     this.#link.sendFlight(flight, false)
   }
@@ -211,30 +222,19 @@ export class ClientHandshake implements Handshake {
   }
 
   #onFinished(message: HandshakeMessage): void {
-    const expected = finishedBody('server', this.#master, this.#conversation)
-    if (!equalInConstantTime(expected, message.body)) throw new AlertFailure('decrypt_error', 'Finished does not fit the messages before')
+    requireFinished(message, 'server', this.#master, this.#conversation)
     this.#awaited = 'nothing'
-    const { suite, extendedMasterSecret, maxFragmentBytes, connectionIds } = this.#chosen()
-    this.#link.established(
-      sessionOf({
-        role: 'client',
-        suite,
-        group: this.#group(),
-        identity: this.#identity,
-        extendedMasterSecret,
-        maxFragmentBytes,
-        connectionIds: connectionIds !== undefined,
-        master: this.#master,
-        randoms: this.#randoms(),
-      }),
-    )
+    const proven = {
+      group: this.#ephemeral?.own.group,
+      identity: this.#identity,
+      master: this.#master,
+      randoms: this.#randoms(),
+      firstFinished: this.#firstFinished,
+    }
+    this.#link.established(sessionOf('client', this.#chosen(), proven))
   }
 
-  #group(): GroupName | undefined {
-    return this.#ephemeral?.own.group
-  }
-
-  #randoms(): { readonly client: Uint8Array; readonly server: Uint8Array } {
+  #randoms(): Randoms {
     return { client: this.#hello.random, server: this.#serverRandom }
   }
 

@@ -3,7 +3,7 @@ import { utf8 } from '#main/base/index.ts'
 import { AlertFailure } from './alert.ts'
 import { uint, vector } from './bytes.ts'
 import { GROUP_NAMES, groupId } from './groups.ts'
-import type { ConnectionIds } from './key-schedule.ts'
+import type { Settled } from './handshake.ts'
 import type { ClientHello } from './messages/client-hello.ts'
 import {
   connectionIdOf,
@@ -49,11 +49,7 @@ export function helloExtensions(
   return extensions
 }
 
-export interface AcceptedChoice {
-  readonly suite: CipherSuite
-  readonly extendedMasterSecret: boolean
-  readonly maxFragmentBytes: number
-  readonly connectionIds: ConnectionIds | undefined
+export interface AcceptedChoice extends Settled {
   readonly serverCertificateType: number
   readonly clientCertificateType: number
 }

@@ -1,9 +1,9 @@
 // What both sides' handshakes have in common: the way out to the connection, numbered messages, the transcript (RFC 6347 §4.2.6).
-import type { PeerIdentity, Random } from '#main/base/index.ts'
+import { equalInConstantTime, type PeerIdentity, type Random } from '#main/base/index.ts'
 import { AlertFailure } from './alert.ts'
 import type { FlightPart } from './flight.ts'
 import type { GroupName } from './groups.ts'
-import { exportKey, fingerprint, verifyData, type ConnectionKeys, type Randoms, type Role } from './key-schedule.ts'
+import { exportKey, fingerprint, verifyData, type ConnectionIds, type ConnectionKeys, type Randoms, type Role } from './key-schedule.ts'
 import { encodeHeader, type HandshakeMessage } from './messages/handshake-header.ts'
 import { HANDSHAKE } from './numbers.ts'
 import type { CipherSuite } from './suites.ts'
@@ -79,6 +79,12 @@ export function finishedBody(side: Role, master: Uint8Array, conversation: Conve
   return verifyData(side, master, conversation.bytes())
 }
 
+/** The proof that both sides have seen the same messages (RFC 5246 §7.4.9). */
+export function requireFinished(message: HandshakeMessage, side: Role, master: Uint8Array, conversation: Conversation): void {
+  if (!equalInConstantTime(finishedBody(side, master, conversation), message.body))
+    throw new AlertFailure('decrypt_error', 'Finished does not fit the messages before')
+}
+
 export function requireType(message: HandshakeMessage, ...types: readonly number[]): void {
   // Finished proves itself by the keys of epoch 1, and nothing else may come under them.
   const wantedEpoch = message.type === HANDSHAKE.finished ? 1 : 0
@@ -109,20 +115,27 @@ function identityOf(credential: PeerCredential, name: string | undefined): PeerI
   return { scheme: 'dtls-certificate', name: name ?? `sha256:${fingerprint(endEntity)}`, certificates: credential.chain }
 }
 
-export interface SessionFacts {
-  readonly role: Role
+/** What the two sides have settled on. */
+export interface Settled {
   readonly suite: CipherSuite
-  readonly group: GroupName | undefined
-  readonly identity: PeerIdentity | undefined
   readonly extendedMasterSecret: boolean
   readonly maxFragmentBytes: number
-  readonly connectionIds: boolean
-  readonly master: Uint8Array
-  readonly randoms: Randoms
+  /** Of both directions; undefined where either side has none (RFC 9146 §3). */
+  readonly connectionIds: ConnectionIds | undefined
 }
 
-export function sessionOf(facts: SessionFacts): DtlsSession {
-  const { role, suite, group, identity, extendedMasterSecret, maxFragmentBytes, connectionIds, master, randoms } = facts
+/** What the handshake has drawn and proven. */
+export interface Proven {
+  readonly group: GroupName | undefined
+  readonly identity: PeerIdentity | undefined
+  readonly master: Uint8Array
+  readonly randoms: Randoms
+  readonly firstFinished: Uint8Array
+}
+
+export function sessionOf(role: Role, settled: Settled, proven: Proven): DtlsSession {
+  const { suite, extendedMasterSecret, maxFragmentBytes, connectionIds } = settled
+  const { group, identity, master, randoms, firstFinished } = proven
   return {
     role,
     suite: suite.name,
@@ -130,7 +143,8 @@ export function sessionOf(facts: SessionFacts): DtlsSession {
     identity,
     extendedMasterSecret,
     maxFragmentBytes,
-    connectionIds,
+    connectionIds: connectionIds !== undefined,
+    firstFinished,
     exportKey: (label, context, length) => exportKey(master, randoms, label, context, length),
   }
 }

@@ -2,7 +2,7 @@
 import { AlertFailure } from './alert.ts'
 import { uint, vector } from './bytes.ts'
 import { GROUP_NAMES, groupById, type GroupName } from './groups.ts'
-import type { ConnectionIds } from './key-schedule.ts'
+import type { Settled } from './handshake.ts'
 import type { ClientHello } from './messages/client-hello.ts'
 import {
   byteList,
@@ -19,13 +19,8 @@ import { canSignFor } from './signatures.ts'
 import { suitesNamed, type CipherSuite } from './suites.ts'
 import type { DtlsServerSettings } from './types.ts'
 
-export interface ServerChoice {
-  readonly suite: CipherSuite
+export interface ServerChoice extends Settled {
   readonly group: GroupName
-  readonly extendedMasterSecret: boolean
-  readonly maxFragmentBytes: number
-  /** Of both directions; undefined where either side has none (RFC 9146 §3). */
-  readonly connectionIds: ConnectionIds | undefined
   readonly clientCertificateType: number
   readonly asksCertificate: boolean
   readonly answer: Extensions

@@ -1,11 +1,20 @@
 // The server's side of a DTLS 1.2 handshake, from the verified ClientHello on (RFC 6347 §4.2.4, RFC 5246 §7.3, RFC 4279 §2, RFC 8422 §2).
-import { concatBytes, equalInConstantTime, sha256, spkiOfCertificate, toHex, utf8ToText, type PeerIdentity } from '#main/base/index.ts'
+import { concatBytes, sha256, type PeerIdentity } from '#main/base/index.ts'
 import { AlertFailure } from './alert.ts'
+import { certificateBody, peerCredentialOf, pskName, spkiOf } from './credentials.ts'
 import type { FlightPart } from './flight.ts'
 import { EphemeralKey, groupId } from './groups.ts'
-import { Conversation, finishedBody, judgePeer, requireType, sessionOf, type Handshake, type HandshakeLink } from './handshake.ts'
+import {
+  Conversation,
+  finishedBody,
+  judgePeer,
+  requireFinished,
+  requireType,
+  sessionOf,
+  type Handshake,
+  type HandshakeLink,
+} from './handshake.ts'
 import { connectionKeys, masterSecret, pskPremaster, type Randoms } from './key-schedule.ts'
-import { decodeCertificateChain, decodeRawPublicKey, encodeCertificateChain, encodeRawPublicKey } from './messages/certificate.ts'
 import { encodeCertificateRequest } from './messages/certificate-request.ts'
 import { decodeCertificateVerify } from './messages/certificate-verify.ts'
 import { RANDOM_BYTES, type ClientHello } from './messages/client-hello.ts'
@@ -13,7 +22,7 @@ import { decodeClientPoint, decodePskIdentity } from './messages/client-key-exch
 import type { HandshakeMessage } from './messages/handshake-header.ts'
 import { encodeServerHello } from './messages/server-hello.ts'
 import { encodeEcdheKeyExchange, encodeEcdheParameters, encodePskHint } from './messages/server-key-exchange.ts'
-import { CERTIFICATE_TYPE, DTLS_1_2, ECDSA_SIGN, HANDSHAKE } from './numbers.ts'
+import { DTLS_1_2, ECDSA_SIGN, HANDSHAKE } from './numbers.ts'
 import { chooseForServer, type ServerChoice } from './negotiation.ts'
 import { OFFERED_SCHEMES, requireSignature, signFor } from './signatures.ts'
 import type { Credential, DtlsServerSettings, PeerCredential } from './types.ts'
@@ -144,62 +153,18 @@ export class ServerHandshake implements Handshake {
   }
 
   #onFinished(message: HandshakeMessage): void {
-    const expected = finishedBody('client', this.#master, this.#conversation)
-    if (!equalInConstantTime(expected, message.body)) throw new AlertFailure('decrypt_error', 'Finished does not fit the messages before')
+    requireFinished(message, 'client', this.#master, this.#conversation)
     this.#conversation.heard(message)
     this.#awaited = 'nothing'
     const finished = this.#conversation.say(HANDSHAKE.finished, finishedBody('server', this.#master, this.#conversation), 1)
     this.#link.sendFlight([{ kind: 'change-cipher-spec' }, finished], true)
-    const { suite, group, extendedMasterSecret, maxFragmentBytes, connectionIds } = this.#choice
-    this.#link.established(
-      sessionOf({
-        role: 'server',
-        suite,
-        group: suite.keyExchange === 'PSK' ? undefined : group,
-        identity: this.#identity,
-        extendedMasterSecret,
-        maxFragmentBytes,
-        connectionIds: connectionIds !== undefined,
-        master: this.#master,
-        randoms: this.#randoms,
-      }),
-    )
+    const proven = {
+      group: this.#choice.suite.keyExchange === 'PSK' ? undefined : this.#choice.group,
+      identity: this.#identity,
+      master: this.#master,
+      randoms: this.#randoms,
+      firstFinished: message.body.slice(),
+    }
+    this.#link.established(sessionOf('server', this.#choice, proven))
   }
-}
-
-const certificateBodies = new WeakMap<Credential, Uint8Array>()
-
-/** Made once for all handshakes. */
-export function certificateBody(credential: Credential): Uint8Array {
-  const made = certificateBodies.get(credential)
-  if (made !== undefined) return made
-  const body = credential.kind === 'certificate' ? encodeCertificateChain(credential.chain) : encodeRawPublicKey(credential.key.spki)
-  certificateBodies.set(credential, body)
-  return body
-}
-
-/** Undefined where the peer shows nothing. */
-export function peerCredentialOf(certificateType: number, body: Uint8Array): PeerCredential | undefined {
-  if (certificateType === CERTIFICATE_TYPE.rawPublicKey) {
-    const spki = decodeRawPublicKey(body)
-    return spki.length === 0 ? undefined : { kind: 'public-key', spki: spki.slice() }
-  }
-  const chain = decodeCertificateChain(body)
-  return chain.length === 0 ? undefined : { kind: 'certificate', chain: chain.map((certificate) => certificate.slice()) }
-}
-
-/** A certificate that cannot be read is a `bad_certificate`. */
-export function spkiOf(credential: PeerCredential): Uint8Array {
-  if (credential.kind === 'public-key') return credential.spki
-  try {
-    return spkiOfCertificate(credential.chain[0] ?? new Uint8Array(0))
-  } catch {
-    throw new AlertFailure('bad_certificate', 'The certificate cannot be read')
-  }
-}
-
-/** Identities are text (RFC 4279 §5.1); others are shown as their digits. */
-export function pskName(identity: Uint8Array): string {
-  const text = utf8ToText(identity)
-  return text === undefined || /\p{C}/u.test(text) ? `hex:${toHex(identity)}` : text
 }

@@ -109,6 +109,8 @@ export interface DtlsSession {
   readonly extendedMasterSecret: boolean
   readonly maxFragmentBytes: number
   readonly connectionIds: boolean
+  /** Content of the first Finished message, the client's: `tls-unique` (RFC 5929 §3). Unsafe without the extended master secret too. */
+  readonly firstFinished: Uint8Array
   /** Key material of both sides alone (RFC 5705). Unsafe as a name for the session without the extended master secret. */
   exportKey(label: string, context: Uint8Array | undefined, length: number): Uint8Array
 }
