@@ -1,6 +1,7 @@
 // Byte strings as Uint8Array, and the few conversions that every room needs.
 
 const encoder = new TextEncoder()
+const SHORT_TEXT = 48
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function utf8(text: string): Uint8Array {
@@ -9,6 +10,15 @@ export function utf8(text: string): Uint8Array {
 
 /** The text, or undefined where the bytes are not UTF-8. */
 export function utf8ToText(bytes: Uint8Array): string | undefined {
+  // Most texts here are a few letters: a decoder takes longer to set to work than they take to read.
+  if (bytes.length <= SHORT_TEXT) {
+    let text = ''
+    for (const byte of bytes) {
+      if (byte > 0x7f) break
+      text += String.fromCharCode(byte)
+    }
+    if (text.length === bytes.length) return text
+  }
   try {
     return strictDecoder.decode(bytes)
   } catch {

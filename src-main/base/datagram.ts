@@ -49,6 +49,8 @@ export interface DatagramChannel {
   readonly local: SocketAddress
   /** Largest UDP payload in bytes that is carried without IP fragmentation. */
   readonly maxPayloadBytes: number
+  /** The same towards one peer, where less is agreed with it. */
+  maxPayloadTo?(to: SocketAddress): number
   send(payload: Uint8Array, to: SocketAddress): void
   subscribe(listener: (event: ChannelEvent) => void): () => void
   /** On the interface (IPv6: its name; IPv4: its address), or on all that the channel serves. Channels of one interface do not ask. */

@@ -288,6 +288,25 @@ describe('curves', () => {
       expect(() => base.importPrivateKey('P-256', hex(scalar))).toThrow(invalid)
   })
 
+  test('ECDSA in raw form keeps its 64 bytes, also where r or s is short, and 63 or 65 bytes are none (RFC 9053 §2.1)', () => {
+    const { publicKey, privateKey } = base.generateKeyPair('P-256')
+    let short = 0
+    // About one in 128 is.
+    for (let index = 0; index < 4000 && (short === 0 || index < 100); index++) {
+      const message = Uint8Array.of(index >> 8, index & 255)
+      const signature = base.sign(privateKey, message)
+      expect(signature).toHaveLength(64)
+      if (signature[0] === 0 || signature[32] === 0) short++
+      expect(base.verifySignature(publicKey, message, signature)).toBe(true)
+      if (index === 0) {
+        expect(base.verifySignature(publicKey, message, signature.subarray(1))).toBe(false)
+        expect(base.verifySignature(publicKey, message, Uint8Array.of(0, ...signature))).toBe(false)
+        expect(base.verifySignature(publicKey, message, new Uint8Array(64))).toBe(false)
+      }
+    }
+    expect(short).toBeGreaterThan(0)
+  })
+
   test.each(['P-256', 'X25519'] as const)('two parties agree on %s', (curve) => {
     const [a, b] = [base.generateKeyPair(curve), base.generateKeyPair(curve)]
     const secret = base.sharedSecret(a.privateKey, b.publicKey)

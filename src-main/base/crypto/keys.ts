@@ -25,6 +25,9 @@ export class AesKey extends KeyHandle {
   }
 }
 
+/** A secret that keys are derived from again and again. */
+export class SecretKey extends KeyHandle {}
+
 /** P-256 is secp256r1 (FIPS 186-5), Ed25519 is RFC 8032, X25519 is RFC 7748. */
 export type Curve = 'P-256' | 'Ed25519' | 'X25519'
 
@@ -47,7 +50,7 @@ export class PrivateKey extends KeyHandle {
 }
 
 /** For the files of this folder only. */
-export function keyObjectOf(key: AesKey | PublicKey | PrivateKey): KeyObject {
+export function keyObjectOf(key: AesKey | SecretKey | PublicKey | PrivateKey): KeyObject {
   const keyObject = keyObjects.get(key)
   if (keyObject === undefined) throw new AppError('crypto.parameter-invalid', 'This is not a key')
   return keyObject
@@ -59,4 +62,8 @@ export function importAesKey(bytes: Uint8Array): AesKey {
     throw new AppError('crypto.parameter-invalid', 'An AES key has 16, 24 or 32 bytes', { details: { length: bytes.length } })
   }
   return new AesKey(createSecretKey(bytes), bytes.length)
+}
+
+export function importSecretKey(bytes: Uint8Array): SecretKey {
+  return new SecretKey(createSecretKey(bytes))
 }

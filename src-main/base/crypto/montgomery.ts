@@ -7,14 +7,25 @@ import type { PrivateKey, PublicKey } from './keys.ts'
 const P = 2n ** 255n - 19n
 const KEY_BYTES = 32
 
-/** u = (1 + y) / (1 - y). Throws for y of 1 and -1, which have no place on the other curve. */
+/** u of the points whose order divides 8: whoever has such a key has proven nothing by it, and agrees on nothing (RFC 7748 §6.1). */
+const LOW_ORDER = new Set([
+  0n,
+  1n,
+  P - 1n,
+  325606250916557431795983626356110631294008115727848805560023387167927233504n,
+  39382357235489614581723060781553021112529911719440698176882885853963445705823n,
+])
+
+/** u = (1 + y) / (1 - y). Throws for points of low order. */
 export function toX25519PublicKey(key: PublicKey): PublicKey {
   if (key.curve !== 'Ed25519') throw new AppError('crypto.parameter-invalid', 'Only an Ed25519 key has an X25519 form')
   const bytes = exportPublicKey(key)
   bytes[KEY_BYTES - 1] = (bytes[KEY_BYTES - 1] ?? 0) & 0x7f
   const y = fromLittleEndian(bytes) % P
   if (y === 1n || y === P - 1n) throw new AppError('crypto.parameter-invalid', 'The key is of low order')
-  return importPublicKey('X25519', toLittleEndian(((1n + y) * inverse(P + 1n - y)) % P))
+  const u = ((1n + y) * inverse(P + 1n - y)) % P
+  if (LOW_ORDER.has(u)) throw new AppError('crypto.parameter-invalid', 'The key is of low order')
+  return importPublicKey('X25519', toLittleEndian(u))
 }
 
 export function toX25519PrivateKey(key: PrivateKey): PrivateKey {

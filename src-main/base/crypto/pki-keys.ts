@@ -84,7 +84,9 @@ export function exportSigningKey(key: SigningKey): Uint8Array {
 
 /** Throws `crypto.parameter-invalid` for what is no key and `crypto.unsupported` for one of another kind. */
 export function importVerifyingKey(spki: Uint8Array): VerifyingKey {
-  const object = invalidUnless('public', () => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }))
+  // As text: around bytes goes an object of options, of which the library first finds out, dearly, that it is no key.
+  const base64 = Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength).toString('base64')
+  const object = invalidUnless('public', () => createPublicKey(`-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`))
   const { algorithm, bits } = SPKI_STARTS.find(({ start }) => start.every((byte, index) => byte === spki[index])) ?? describe(object)
   return new VerifyingKey(object, algorithm, bits)
 }
@@ -135,7 +137,12 @@ const CURVES: Readonly<Record<string, readonly [VerifyingAlgorithm, number]>> = 
 function describe(object: KeyObject): { readonly algorithm: VerifyingAlgorithm; readonly bits: number } {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = object
   if (type === 'ed25519') return { algorithm: 'Ed25519', bits: 256 }
-  if (type === 'rsa') return { algorithm: 'RSA', bits: details?.modulusLength ?? 0 }
+  if (type === 'rsa') {
+    // Nobody's exponent is longer than 32 bits; a long one makes each verification as dear as a signature.
+    if ((details?.publicExponent ?? 0n) > 0xffff_ffffn)
+      throw new AppError('crypto.unsupported', 'The public exponent of the key is too long')
+    return { algorithm: 'RSA', bits: details?.modulusLength ?? 0 }
+  }
   const curve = type === 'ec' ? CURVES[details?.namedCurve ?? ''] : undefined
   if (curve === undefined)
     throw new AppError('crypto.unsupported', 'This kind of key is not supported', { details: { type: type ?? null } })
