@@ -182,8 +182,8 @@ function groups(curve: Curve): Rates[] {
   if (pem === undefined) throw new RangeError('no keys')
   const { privateKey, publicKey } = bareKeys(curve, exportPrivateKey(pem.privateKey))
   const digest = curve === 'P-256' ? 'sha256' : null
-  const signed = sign(digest, toSign, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  const ikm = new Uint8Array(16).fill(1)
+  const signed = sign(digest, toSign, privateKey)
+  const ikm = createSecretKey(new Uint8Array(16).fill(1))
   const salt = Uint8Array.of(1, 2)
   const info = new Uint8Array(16)
   const protectForAll = (): MessageContent => client.groupMode().open().protect(CONTENT) ?? CONTENT
@@ -192,12 +192,12 @@ function groups(curve: Curve): Rates[] {
   return [
     contest(`group mode ${name} protect`, protectForAll, () => {
       sealBare(aad)
-      sign(digest, toSign, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      sign(digest, toSign, privateKey)
       hkdfSync('sha256', ikm, salt, info, 64)
     }),
     contest(`group mode ${name} verify and open`, opener(protectForAll, receiver, 256), () => {
       hkdfSync('sha256', ikm, salt, info, 64)
-      verify(digest, toSign, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signed)
+      verify(digest, toSign, publicKey, signed)
       openBare(aad, sealed)
     }),
     contest(`pairwise mode ${name} protect`, protectForOne, () => sealBare(aad)),

@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock, systemRandom, toHex, utf8 } from '#main/base/index.ts'
-import { RenewalServer, volatileSequences } from '#main/wire/oscore/index.ts'
+import {
+  RenewalClient,
+  RenewalServer,
+  staleSender,
+  UnicastContext,
+  volatileSequences,
+  type SequenceStore,
+} from '#main/wire/oscore/index.ts'
 import { describeWithPeer, run, startReady } from '../support/peers.ts'
 import { endOf, hex, unicastSpec, type PeerSpec } from './oscore-ends.ts'
 import { freePort, text, uri } from './our-server.ts'
@@ -48,9 +55,9 @@ function renewalInput(spec: PeerSpec, own: 'client' | 'server'): Parameters<Rene
   }
 }
 
-async function theirs(spec: PeerSpec): Promise<{ port: number; stop: () => Promise<void> }> {
+async function theirs(spec: PeerSpec, renews = false): Promise<{ port: number; stop: () => Promise<void> }> {
   const port = await freePort('::1')
-  const server = await startReady('java', args('server', '::1', String(port), context(spec, 'server')))
+  const server = await startReady('java', args('server', '::1', String(port), context(spec, 'server', renews)))
   return { port, stop: () => server.stop() }
 }
 
@@ -76,6 +83,39 @@ describeWithPeer('our client against Californium’s server', JAVA, () =>
         await server.stop()
       }
     })
+  }),
+)
+
+describeWithPeer('our client, whose sender state is lost, against Californium’s server', JAVA, () =>
+  it('renews the context before it asks (Appendix B.2)', async () => {
+    const spec = unicastSpec()
+    const server = await theirs(spec, true)
+    const ours = await endOf(spec, 'client')
+    const fresh = volatileSequences()
+    const made = new Set<string>()
+    const sequences: SequenceStore = {
+      establish: (name) => (made.add(name), fresh.establish(name)),
+      reserve: (name, count) => {
+        if (!made.has(name)) throw staleSender()
+        return fresh.reserve(name, count)
+      },
+      forget: () => undefined,
+    }
+    const input = renewalInput(spec, 'client')
+    ours.layer.add(new UnicastContext(input, { sequences, received: 'unknown' }))
+    const renewals = new RenewalClient({ layer: ours.layer, random: systemRandom, sequences, clock: systemClock })
+    renewals.allow(input)
+    ours.layer.renewSendersBy(renewals)
+    try {
+      const security = ours.layer.to('californium')
+      const request = { method: 'GET', path: ['hello'], security } as const
+      const answer = await ours.endpoint.request({ address: '::1', port: server.port }, request)
+      expect(text(answer.payload)).toBe('hello from Californium')
+      expect(ours.layer.context('californium')?.idContext).toHaveLength(24)
+    } finally {
+      await ours.close()
+      await server.stop()
+    }
   }),
 )
 

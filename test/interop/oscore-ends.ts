@@ -9,6 +9,7 @@ import {
   systemRandom,
   toHex,
   utf8,
+  type DatagramChannel,
   type SocketAddress,
 } from '#main/base/index.ts'
 import {
@@ -75,6 +76,7 @@ export const LARGE = Uint8Array.from({ length: 4000 }, (_, index) => index % 251
 export interface OurEnd {
   readonly endpoint: CoapEndpoint
   readonly layer: OscoreLayer
+  readonly channel: DatagramChannel
   readonly at: SocketAddress
   readonly security: RequestSecurity
   readonly seen: IncomingRequest[]
@@ -160,6 +162,7 @@ export async function endOf(spec: PeerSpec, side: 'client' | 'server', parameter
   return {
     endpoint,
     layer,
+    channel,
     at: channel.local,
     security,
     seen,

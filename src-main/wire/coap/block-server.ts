@@ -118,9 +118,12 @@ export class BlockServer {
     const payload = response.payload ?? NO_BYTES
     const wanted = findBlock(message.options, OptionNumber.BLOCK2)
     if (wanted === 'invalid') return { code: '4.00' }
-    if (wanted === undefined && payload.length <= blockBytes(this.#maxSzx)) return response
+    // Who sends small blocks takes no larger ones: it has no room for them (RFC 7959 §2.2, §3.3).
+    const uploaded = findBlock(message.options, OptionNumber.BLOCK1)
+    const usual = uploaded === undefined || uploaded === 'invalid' ? this.#maxSzx : Math.min(this.#maxSzx, uploaded.szx)
+    if (wanted === undefined && payload.length <= blockBytes(usual)) return response
     if (!response.code.startsWith('2.')) return response
-    const block = wanted ?? { num: 0, more: false, szx: this.#maxSzx }
+    const block = wanted ?? { num: 0, more: false, szx: usual }
     const tagged = payload.length > blockBytes(block.szx) ? withETag(response, digest(payload, this.#etagSalt)) : response
     const sliced = this.#slice(tagged, payload, block)
     if (payload.length > blockBytes(Math.min(block.szx, this.#maxSzx)) && block.num === 0) {

@@ -8,6 +8,7 @@ import { findOption, findUint, isCritical, OptionNumber, stringOption, uintOptio
 import { peerKey } from './message-layer.ts'
 import type { CoapParameters } from './parameters.ts'
 import { ReassemblyBudget, type Share } from './reassembly-budget.ts'
+import { prepared } from './security.ts'
 import type { ClientRequest, ClientResponse, CoapOption, RequestOptions, RequestSecurity } from './types.ts'
 
 export interface ClientOptions {
@@ -73,6 +74,8 @@ export class CoapRequester {
       security: { by: request.security },
     }
     try {
+      const preparing = prepared(request.security, this, to, limit.signal)
+      if (preparing !== undefined) await preparing
       const payload = request.payload ?? NO_BYTES
       if (payload.length <= errand.blockBytes)
         return await this.#complete(errand, await this.#exchange(errand, payload, errand.early), payload)

@@ -137,6 +137,7 @@ export class CoapEndpoint implements ObservingClient {
       observers: this.#observers,
       echo: new EchoGuard(clock, random),
       isAuthenticated: options.isAuthenticated,
+      blockRoomTo: channel.maxPayloadTo === undefined ? undefined : (to) => (channel.maxPayloadTo?.(to) ?? room) - BLOCK_OVERHEAD_BYTES,
     })
   }
 
@@ -189,7 +190,7 @@ export class CoapEndpoint implements ObservingClient {
   holdings(): Holdings {
     return {
       dedupEntries: this.#messages.remembered,
-      blockwiseBytes: this.#blocks.bytes + this.#requester.bytes,
+      blockwiseBytes: this.#blocks.bytes + this.#requester.bytes + this.#exchanges.bytes,
       serving: this.#server.serving + (this.#relay?.serving ?? 0),
       observers: this.#observers.size,
       observations: this.#observations.size,

@@ -3,7 +3,9 @@ import { AppError, type Clock, type PeerIdentity, type Random, type SocketAddres
 import { peerKey, type MessageContent, type MessageLayer, type Origin, type Sent } from './message-layer.ts'
 import { exchangeLifetimeMs, maxTransmitWaitMs, type CoapParameters } from './parameters.ts'
 import { ProbingRate } from './probing-rate.ts'
-import { openResponse } from './security.ts'
+import { ReassemblyBudget } from './reassembly-budget.ts'
+import { isFirstOuterBlock, SentSecurity, wholeOf } from './outer-blocks.ts'
+import { cancelled, openResponse } from './security.ts'
 import type { CoapMessage, ExchangeSecurity } from './types.ts'
 
 export interface ExchangeOptions {
@@ -25,6 +27,7 @@ interface Exchange {
   readonly content: MessageContent
   readonly to: SocketAddress
   readonly options: ExchangeOptions
+  readonly security: SentSecurity | undefined
   readonly resolve: (response: ExchangeResponse) => void
   readonly reject: (error: AppError) => void
   sent: Sent | undefined
@@ -57,12 +60,19 @@ export class Exchanges {
   /** Tokens that somebody keeps beyond one exchange. */
   readonly #reserved = new Set<number>()
   readonly #probing: ProbingRate
+  readonly #budget: ReassemblyBudget
   #pending = 0
   #closed: AppError | undefined
 
   constructor(options: ExchangesOptions) {
     this.#options = options
     this.#probing = new ProbingRate(options.clock, options.parameters)
+    this.#budget = new ReassemblyBudget(options.parameters)
+  }
+
+  /** Bytes held of protected responses that are being put together. */
+  get bytes(): number {
+    return this.#budget.bytes
   }
 
   /** A token that no exchange will get until it is released. */
@@ -91,11 +101,14 @@ export class Exchanges {
         reject(new AppError('network.send-failed', 'Too many requests are pending', { retryable: true }))
         return
       }
+      const { security: given } = options
+      const security = given === undefined || given instanceof SentSecurity ? given : new SentSecurity(given)
       const exchange: Exchange = {
         peer: peerKey(to),
-        content: { ...request, token: options.token ?? this.#newToken(), protection: options.security },
+        content: { ...request, token: options.token ?? this.#newToken(), protection: security },
         to,
         options,
+        security,
         resolve,
         reject,
         sent: undefined,
@@ -114,13 +127,43 @@ export class Exchanges {
     const exchange = this.#byToken.get(tokenNumber(message.token))
     // The source must be the one that was asked (§5.3.2).
     if (exchange?.peer !== origin.peer) return false
-    const opened = openResponse(exchange.options.security, message, origin)
+    const { security } = exchange
+    if (security?.sent !== undefined && isFirstOuterBlock(message)) {
+      this.#finish(exchange)
+      this.#probing.heard(exchange.peer)
+      this.openInBlocks(security, message, origin, exchange.options.signal).then(exchange.resolve, exchange.reject)
+      return true
+    }
+    const opened = openResponse(security, message, origin)
     // What is not authentic is received and dropped; the exchange goes on waiting (RFC 8613 §8.4).
     if (opened === undefined) return message.type !== 'ACK'
     this.#finish(exchange)
     this.#probing.heard(exchange.peer)
     exchange.resolve({ message: opened.message, source: origin.source, identity: opened.origin.identity })
     return true
+  }
+
+  /** The response whose first outer block this is, opened; `security` has protected the request. */
+  async openInBlocks(
+    security: SentSecurity,
+    first: CoapMessage,
+    origin: Origin,
+    signal: AbortSignal | undefined,
+  ): Promise<ExchangeResponse> {
+    const { sent } = security
+    if (sent === undefined) throw new AppError('internal', 'Nothing was asked')
+    const share = this.#budget.open(origin.peer)
+    try {
+      const ask = async (request: Omit<MessageContent, 'token'>): Promise<CoapMessage> =>
+        (await this.run(origin.source, request, { confirmable: true, signal })).message
+      const opened = openResponse(security, await wholeOf(sent, first, share, ask), origin)
+      if (opened === undefined) {
+        throw new AppError('coap.message-invalid', 'The response that came in blocks is not authentic', { retryable: true })
+      }
+      return { message: opened.message, source: origin.source, identity: opened.origin.identity }
+    } finally {
+      share.release()
+    }
   }
 
   /** Ends every exchange with the error; later ones fail at once. */
@@ -234,9 +277,4 @@ function tokenNumber(token: Uint8Array): number {
 
 function timeout(): AppError {
   return new AppError('coap.timeout', 'No answer came in time', { retryable: true })
-}
-
-export function cancelled(signal: AbortSignal): AppError {
-  const reason: unknown = signal.reason
-  return reason instanceof AppError ? reason : new AppError('cancelled', 'The request was cancelled', { cause: reason })
 }

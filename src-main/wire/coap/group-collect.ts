@@ -2,7 +2,7 @@
 // signal (groupcomm-bis-18 §3.1.3, §3.1.6). Every response is handed on with its origin, several of one server too.
 import { AppError, type Timer } from '#main/base/index.ts'
 import { toClientResponse } from './client.ts'
-import { cancelled } from './exchange.ts'
+import { cancelled } from './security.ts'
 import { GroupBlocks } from './group-block.ts'
 import { serverKey, type GroupCall, type GroupCallContext } from './group-call.ts'
 import type { Origin } from './message-layer.ts'

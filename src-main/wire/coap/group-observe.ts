@@ -2,7 +2,7 @@
 // cancelled by group or by unicast (groupcomm-bis-18 §3.7, RFC 7641 §3, RFC 8132 §2.4).
 import { AppError, toAppError, type SocketAddress, type Timer } from '#main/base/index.ts'
 import { toClientResponse } from './client.ts'
-import { cancelled } from './exchange.ts'
+import { cancelled } from './security.ts'
 import { challengeOf, GroupBlocks } from './group-block.ts'
 import { serverKey, type GroupCall, type GroupCallContext } from './group-call.ts'
 import type { Origin, Sent } from './message-layer.ts'

@@ -14,12 +14,13 @@ import { blockOption, szxFor } from './block.ts'
 import { blocksThroughProxy, firstBlockOf, requestOptions, toClientResponse, unknownCritical, type CoapRequester } from './client.ts'
 import { codeOfMethod } from './codes.ts'
 import { echoOf } from './echo-memory.ts'
-import { cancelled, type Exchanges, type ExchangeResponse } from './exchange.ts'
-import { peerKey } from './message-layer.ts'
+import type { Exchanges, ExchangeResponse } from './exchange.ts'
+import { peerKey, type Origin } from './message-layer.ts'
 import { findOption, findUint, OptionNumber, uintOption } from './options.ts'
-import { openResponse } from './security.ts'
+import { isFirstOuterBlock, SentSecurity } from './outer-blocks.ts'
+import { cancelled, openResponse, prepared } from './security.ts'
 import type { TokenRoutes } from './token-routes.ts'
-import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, ExchangeSecurity, Observation, ObserveOptions } from './types.ts'
+import type { ClientRequest, ClientResponse, CoapMessage, CoapOption, Observation, ObserveOptions } from './types.ts'
 
 export interface ObserveClientOptions {
   readonly exchanges: Exchanges
@@ -97,7 +98,7 @@ class ClientObservation implements Observation {
   readonly #observe: ObserveOptions
   readonly #onEnd: () => void
   readonly #token: Uint8Array
-  readonly #security: ExchangeSecurity | undefined
+  readonly #security: SentSecurity | undefined
   readonly #stop = new AbortController()
   readonly #queue = new BoundedQueue<ClientResponse>(MAX_QUEUED, 'drop-oldest')
   readonly #unroute: () => void
@@ -110,6 +111,8 @@ class ClientObservation implements Observation {
   #timer: Timer | undefined
   /** The fetching of the blocks that follow the first of the newest notification. */
   #fetch: AbortController | undefined
+  /** The same of its outer blocks. */
+  #gathering: AbortController | undefined
   /** The last representation that has an ETag, and the one whose ETag the server has been offered (§3.3.2). */
   #stored: ClientResponse | undefined
   #offered: ClientResponse | undefined
@@ -125,10 +128,14 @@ class ClientObservation implements Observation {
     this.#onEnd = onEnd
     this.#startedMs = options.clock.monotonicMs()
     this.#token = options.exchanges.reserveToken()
-    this.#security = request.security?.open()
+    this.#security = request.security === undefined ? undefined : new SentSecurity(request.security.open())
     const peer = peerKey(to)
     this.#unroute = options.routes.add(this.#token, (received, origin) => {
       if (origin.peer !== peer) return false
+      if (this.#security !== undefined && isFirstOuterBlock(received)) {
+        this.#gather(this.#security, received, origin)
+        return true
+      }
       const opened = openResponse(this.#security, received, origin)
       // What is not authentic does not end the observation (RFC 8613 §8.4.2).
       if (opened === undefined || (this.#security !== undefined && opened.origin.identity === undefined)) return received.type !== 'ACK'
@@ -211,6 +218,7 @@ class ClientObservation implements Observation {
     this.#unroute()
     this.#removeAbort()
     this.#fetch?.abort()
+    this.#gathering?.abort()
     this.#stop.abort(new AppError('cancelled', 'The observation has ended'))
     this.#onEnd()
     this.#wake()
@@ -240,6 +248,8 @@ class ClientObservation implements Observation {
 
   /** All options but ETags are those of the first request (§3.3.1, §3.6). */
   async #send(observe: number, etags: readonly CoapOption[], signal: AbortSignal | undefined): Promise<ExchangeResponse> {
+    const preparing = prepared(this.#request.security, this.#options.requester, this.#to, signal)
+    if (preparing !== undefined) await preparing
     const response = await this.#sendOnce(observe, etags, signal)
     const challenge = response.message.code === '4.01' ? echoOf(response.message.options) : undefined
     if (challenge === undefined) return response
@@ -285,6 +295,24 @@ class ClientObservation implements Observation {
       return
     }
     this.#deliver(this.#responseOf(incoming), last)
+  }
+
+  /** A notification of which an intermediary sends only the beginning; a newer one makes the rest pointless. */
+  #gather(security: SentSecurity, first: CoapMessage, origin: Origin): void {
+    this.#gathering?.abort()
+    const gathering = new AbortController()
+    this.#gathering = gathering
+    // In a later turn, after the acknowledgement of the notification.
+    const whole = Promise.resolve().then(() => this.#options.exchanges.openInBlocks(security, first, origin, gathering.signal))
+    whole.then(
+      (response) => {
+        const known = unknownCritical(response.message.options, this.#request.options ?? []) === undefined
+        if (known && response.identity !== undefined && this.#gathering === gathering && this.#state !== 'ended')
+          this.#accept(response, false)
+      },
+      // The observation stands, as with a notification that is not authentic.
+      () => undefined,
+    )
   }
 
   #awaitMaxAge(message: CoapMessage): void {

@@ -14,6 +14,7 @@ export const OptionNumber = {
   OSCORE: 9,
   URI_PATH: 11,
   CONTENT_FORMAT: 12,
+  URI_PATH_ABBREV: 13,
   MAX_AGE: 14,
   URI_QUERY: 15,
   HOP_LIMIT: 16,
@@ -55,7 +56,7 @@ function format(minBytes: number, maxBytes: number, repeatable = false): OptionF
   return { minBytes, maxBytes, repeatable }
 }
 
-/** Lengths and repeatability (RFC 7252 §5.10 table 4, RFC 7959 §2.1 and §4, RFC 7641 §2, RFC 7967 §2, RFC 9175 §2.2.1 and §3.2). */
+/** Lengths and repeatability (RFC 7252 §5.10 table 4, RFC 7959 §2.1 and §4, RFC 7641 §2, RFC 7967 §2, RFC 9175 §2.2.1 and §3.2, draft-ietf-core-uri-path-abbrev-05 §2). */
 const FORMATS = new Map<number, OptionFormat>([
   [OptionNumber.IF_MATCH, format(0, 8, true)],
   [OptionNumber.URI_HOST, format(1, 255)],
@@ -66,6 +67,7 @@ const FORMATS = new Map<number, OptionFormat>([
   [OptionNumber.LOCATION_PATH, format(0, 255, true)],
   [OptionNumber.URI_PATH, format(0, 255, true)],
   [OptionNumber.CONTENT_FORMAT, format(0, 2)],
+  [OptionNumber.URI_PATH_ABBREV, format(0, 4)],
   [OptionNumber.MAX_AGE, format(0, 4)],
   [OptionNumber.URI_QUERY, format(0, 255, true)],
   [OptionNumber.ACCEPT, format(0, 2)],

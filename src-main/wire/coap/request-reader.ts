@@ -3,6 +3,7 @@ import { decodeUint } from '#main/base/index.ts'
 import { methodOfCode } from './codes.ts'
 import type { Origin } from './message-layer.ts'
 import { isCritical, optionFormat, OptionNumber, optionText } from './options.ts'
+import { abbreviatedPath } from './path-abbreviations.ts'
 import type { CoapMessage, IncomingRequest, ResponseCode } from './types.ts'
 
 export interface ReadRequest {
@@ -22,6 +23,7 @@ const HONOURED = new Set<number>([
   OptionNumber.URI_HOST,
   OptionNumber.URI_PORT,
   OptionNumber.URI_PATH,
+  OptionNumber.URI_PATH_ABBREV,
   OptionNumber.URI_QUERY,
   OptionNumber.ACCEPT,
   OptionNumber.BLOCK1,
@@ -33,7 +35,8 @@ const NO_NUMBERS: readonly number[] = []
 export function readRequest(message: CoapMessage, origin: Origin, channelId: string): ReadRequest | Refusal {
   const method = methodOfCode(message.code)
   if (method === undefined) return { refused: '4.05' }
-  const path: string[] = []
+  let path: string[] = []
+  let abbreviated: readonly string[] | undefined
   const query: string[] = []
   let contentFormat: number | undefined
   let accept: number | undefined
@@ -62,6 +65,11 @@ export function readRequest(message: CoapMessage, origin: Origin, channelId: str
         else (number === OptionNumber.URI_PATH ? path : query).push(text)
         break
       }
+      case OptionNumber.URI_PATH_ABBREV:
+        // Never 4.04 for a number that is not known: the path may well be here (draft-ietf-core-uri-path-abbrev-05 §2.1).
+        abbreviated = abbreviatedPath(decodeUint(value))
+        if (abbreviated === undefined) refused ??= '4.02'
+        break
       case OptionNumber.CONTENT_FORMAT:
         contentFormat = decodeUint(value)
         break
@@ -83,6 +91,10 @@ export function readRequest(message: CoapMessage, origin: Origin, channelId: str
     }
   }
   if (refused !== undefined) return { refused }
+  if (abbreviated !== undefined) {
+    if (path.length > 0) return { refused: '4.02' }
+    path = [...abbreviated]
+  }
   return {
     request: {
       method,

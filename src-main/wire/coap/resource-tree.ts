@@ -4,6 +4,9 @@ import { formatLinkFormat, linkMatches } from './link-format.ts'
 import { ContentFormat } from './options.ts'
 import type { IncomingRequest, Link, OutgoingResponse, Resource, ResourceRegistry } from './types.ts'
 
+/** Links that are no resources of the tree, or depend on who asks. */
+export type LinkSource = (request: IncomingRequest) => readonly Link[]
+
 interface Node {
   readonly children: Map<string, Node>
   resource: Resource | undefined
@@ -14,6 +17,7 @@ const WELL_KNOWN_CORE = '/.well-known/core'
 export class ResourceTree implements ResourceRegistry {
   readonly #root: Node = { children: new Map(), resource: undefined }
   readonly #links = new Map<string, Link>()
+  readonly #furtherLinks = new Set<LinkSource>()
   /** The whole description, until a resource comes or goes. */
   #description: Uint8Array | undefined
 
@@ -35,6 +39,12 @@ export class ResourceTree implements ResourceRegistry {
     }
     this.#description = undefined
     return () => this.#remove(path, resource)
+  }
+
+  /** Asked at each request for `/.well-known/core`; queries filter its links as they do the others. */
+  addLinks(source: LinkSource): () => void {
+    this.#furtherLinks.add(source)
+    return () => this.#furtherLinks.delete(source)
   }
 
   /** The resource that serves the path: the one there, else the nearest above it that serves its subtree. */
@@ -85,7 +95,9 @@ export class ResourceTree implements ResourceRegistry {
 
   #describe(request: IncomingRequest): OutgoingResponse | undefined {
     if (request.accept !== undefined && request.accept !== ContentFormat.LINK_FORMAT) return { code: '4.06' }
-    const payload = request.query.length === 0 ? this.#wholeDescription() : this.#filtered(request.query)
+    const further = [...this.#furtherLinks].flatMap((source) => source(request))
+    const isWhole = request.query.length === 0 && further.length === 0
+    const payload = isWhole ? this.#wholeDescription() : this.#filtered([...this.#links.values(), ...further], request.query)
     // Nobody is helped by many empty answers to one group request (RFC 6690 §4.1, groupcomm-bis §3.1.2).
     if (request.multicast && payload.length === 0) return undefined
     return { code: '2.05', payload, contentFormat: ContentFormat.LINK_FORMAT }
@@ -96,8 +108,8 @@ export class ResourceTree implements ResourceRegistry {
     return this.#description
   }
 
-  #filtered(query: readonly string[]): Uint8Array {
-    return utf8(formatLinkFormat([...this.#links.values()].filter((link) => query.every((part) => linkMatches(link, part)))))
+  #filtered(links: readonly Link[], query: readonly string[]): Uint8Array {
+    return utf8(formatLinkFormat(links.filter((link) => query.every((part) => linkMatches(link, part)))))
   }
 }
 

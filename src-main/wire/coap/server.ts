@@ -1,6 +1,7 @@
 // The server role: requests to handlers, and their responses piggybacked, separate, or held back (RFC 7252 §5.2, §8.2;
 // draft-ietf-core-groupcomm-bis-18 §3.1.2).
 import { toAppError, type Clock, type Logger, type Random, type SocketAddress, type Timer } from '#main/base/index.ts'
+import { blockOption, findBlock, szxFor } from './block.ts'
 import type { BlockServer } from './block-server.ts'
 import { encodeMessage } from './codec.ts'
 import { isEchoChallenge, isSuppressed, leastLeisureMs, LeisurePlan, limitAmplification } from './group-leisure.ts'
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly echo: EchoGuard
   /** Whether the channel vouches for who the peer is; nobody by default. */
   readonly isAuthenticated?: ((peer: SocketAddress) => boolean) | undefined
+  /** What a block may have towards a peer with whom less is agreed than the channel bears. */
+  readonly blockRoomTo?: ((peer: SocketAddress) => number) | undefined
 }
 
 /** A request that is being served. */
@@ -260,8 +263,20 @@ export class CoapServer {
   /** The request as it may be answered to somebody who may be pretending to be another (groupcomm-bis §6.3). */
   #limited(turn: Turn, response: OutgoingResponse): CoapMessage {
     const { message, origin, resource } = turn
-    if (!origin.multicast || this.#isAuthenticated(origin)) return message
+    if (!origin.multicast) return this.#fitting(message, origin, response)
+    if (this.#isAuthenticated(origin)) return message
     return limitAmplification(message, encodeMessage(message).length, response, resource?.group ?? {})
+  }
+
+  /** The request as if it had asked for no larger blocks than its sender has room for. */
+  #fitting(message: CoapMessage, { source }: Origin, { payload = NO_BYTES }: OutgoingResponse): CoapMessage {
+    const room = this.#options.blockRoomTo?.(source)
+    if (room === undefined || payload.length <= room) return message
+    const szx = szxFor(room)
+    const wanted = findBlock(message.options, OptionNumber.BLOCK2)
+    if (wanted === 'invalid' || (wanted !== undefined && (wanted.num > 0 || wanted.szx <= szx))) return message
+    const others = message.options.filter(({ number }) => number !== OptionNumber.BLOCK2)
+    return { ...message, options: [...others, blockOption(OptionNumber.BLOCK2, { num: 0, more: false, szx })] }
   }
 
   #timer(delayMs: number, callback: () => void): Timer {

@@ -274,6 +274,8 @@ export interface RequestSecurity {
   open(): ExchangeSecurity
   /** What protects a further request to one who has answered: of a group, one member alone. */
   towards(responder: PeerIdentity): RequestSecurity
+  /** What must be done with the peer before anything can be protected for it; undefined where that is nothing. */
+  prepare?(client: Pick<CoapClient, 'request'>, to: SocketAddress): Promise<void> | undefined
 }
 
 /** Takes messages in their plain form and gives those that leave. */

@@ -3,14 +3,17 @@
 import {
   AppError,
   CoseAlgorithm,
+  CoseHeader,
   coseKey,
   decodeCbor,
   encodeCbor,
+  encodeSign1,
   isCborMap,
   publicKeyOfCertificate,
   readCoseKey,
   type CborKey,
   type CborValue,
+  type PrivateKey,
   type PublicKey,
 } from '#main/base/index.ts'
 import { byteString } from './cbor-bytes.ts'
@@ -28,6 +31,7 @@ export interface Credential {
 
 const CNF = 8
 const SUB = 2
+const EXP = 4
 const COSE_KEY = 1
 
 /** Fails with `oscore.credential-invalid` for everything that is no credential of that format with a key that is understood here. */
@@ -68,11 +72,27 @@ function payloadOfCwt(item: CborValue): Uint8Array {
   return payload
 }
 
+interface ClaimOptions {
+  readonly alg?: number
+  readonly subject?: string
+  readonly expiresAtS?: number
+}
+
 /** An untagged CCS for a key: with `alg`, which some peers insist on, and with a subject where one is given. */
-export function makeCcs(key: PublicKey, options: { readonly alg?: number; readonly subject?: string } = {}): Uint8Array {
-  const usual = key.curve === 'Ed25519' ? CoseAlgorithm.EDDSA : key.curve === 'P-256' ? CoseAlgorithm.ES256 : undefined
+export function makeCcs(key: PublicKey, options: ClaimOptions = {}): Uint8Array {
   const claims = new Map<CborKey, CborValue>()
   if (options.subject !== undefined) claims.set(SUB, options.subject)
-  claims.set(CNF, new Map<CborKey, CborValue>([[COSE_KEY, coseKey(key, options.alg ?? usual)]]))
+  if (options.expiresAtS !== undefined) claims.set(EXP, options.expiresAtS)
+  claims.set(CNF, new Map<CborKey, CborValue>([[COSE_KEY, coseKey(key, options.alg ?? usualAlgorithm(key))]]))
   return encodeCbor(claims)
+}
+
+/** The same claims as an untagged CWT, signed by its issuer (RFC 8392 §7.1). */
+export function makeCwt(key: PublicKey, issuer: PrivateKey, options: ClaimOptions = {}): Uint8Array {
+  const protectedHeader = new Map<CborKey, CborValue>([[CoseHeader.ALG, usualAlgorithm(issuer) ?? null]])
+  return encodeSign1({ protectedHeader, unprotectedHeader: new Map(), payload: makeCcs(key, options) }, issuer)
+}
+
+function usualAlgorithm({ curve }: PublicKey | PrivateKey): number | undefined {
+  return curve === 'Ed25519' ? CoseAlgorithm.EDDSA : curve === 'P-256' ? CoseAlgorithm.ES256 : undefined
 }

@@ -1,5 +1,5 @@
 // Keys, Common IV and the keystream over countersignatures (RFC 8613 §3.2, draft-ietf-core-oscore-groupcomm-28 §2.1, §2.5.1, §4.2).
-import { encodeCbor, hkdf, type HashName } from '#main/base/index.ts'
+import { encodeCbor, hkdf, type HashName, type SecretKey } from '#main/base/index.ts'
 import { headBytes, writeBytes } from './cbor-bytes.ts'
 
 /** What all keys of a context are derived from. */
@@ -54,7 +54,7 @@ export function derivePairwiseKey(
 /** §4.2. `id` is that of the one who generated the Partial IV, the ID Context that of this very message. */
 export function keystreamOf(
   hash: HashName,
-  signatureEncryptionKey: Uint8Array,
+  signatureEncryptionKey: SecretKey,
   partialIv: Uint8Array,
   id: Uint8Array,
   gid: Uint8Array,

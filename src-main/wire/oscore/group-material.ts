@@ -1,6 +1,6 @@
 // What a member knows of its group under one Gid, as the Group Manager hands it out, and the Common Context that follows from it
 // (draft-ietf-core-oscore-groupcomm-28 §2, §2.1).
-import { AppError, type PrivateKey } from '#main/base/index.ts'
+import { AppError, importSecretKey, type PrivateKey, type SecretKey } from '#main/base/index.ts'
 import {
   aeadOf,
   groupEncryptionOf,
@@ -57,7 +57,7 @@ export interface GroupContextInput {
 export interface GroupMode {
   readonly encryption: ContentEncryption
   readonly signature: SignatureAlgorithm
-  readonly signatureEncryptionKey: Uint8Array
+  readonly signatureEncryptionKey: SecretKey
 }
 
 export interface PairwiseMode {
@@ -100,7 +100,7 @@ export function commonContext(input: GroupContextInput): CommonContext {
     ? {
         encryption,
         signature: signatureOf(signature),
-        signatureEncryptionKey: deriveSignatureEncryptionKey(source, encryption.coseId, encryption.keyBytes),
+        signatureEncryptionKey: importSecretKey(deriveSignatureEncryptionKey(source, encryption.coseId, encryption.keyBytes)),
       }
     : undefined
   return {

@@ -20,14 +20,11 @@ export interface AnsweredRequest {
 
 export class GroupReply implements MessageProtection {
   readonly #request: AnsweredRequest
-  /** The Sender ID with which the last response was protected. */
-  readonly #firstSenderId: Uint8Array | undefined
   #nonceUsed: boolean
 
   /** `own`: also the first response brings its own Partial IV, as one to a request that is not known to be new must. */
   constructor(request: AnsweredRequest, own = false) {
     this.#request = request
-    this.#firstSenderId = request.context.senderId
     this.#nonceUsed = own
   }
 
@@ -46,13 +43,12 @@ export class GroupReply implements MessageProtection {
     if (own && partialIv === undefined) return undefined
     this.#nonceUsed = true
     const { inner, outer: outerOptions } = splitResponse(content.options)
-    const moved = newest !== context || this.#firstSenderId === undefined || !sameBytes(kid, this.#firstSenderId)
     const option = encodeOption({
       group: mode === 'group',
       partialIv,
       kidContext: sameBytes(newest.gid, binding.gid) ? undefined : newest.gid,
-      // To a request for this end alone the client knows who answers, unless the Sender ID is another now (§8.5).
-      kid: this.#request.mode === 'group' || moved ? kid : undefined,
+      // To a request for this end alone it may be left out (§8.5), but some clients find no keys then.
+      kid,
     })
     const frame: MessageFrame = { request: binding, isRequest: false, option, partialIv }
     const plaintext = encodePlaintext(content.code, inner, content.payload)

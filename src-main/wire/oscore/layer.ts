@@ -1,11 +1,12 @@
 // All contexts of an endpoint: finds the one that a request names, opens it, and answers where it cannot (RFC 8613 §8.2;
 // draft-ietf-core-oscore-groupcomm-28 §6, §7.2, §8.4, §9).
-import { AppError, type PeerIdentity, type Random } from '#main/base/index.ts'
+import { AppError, type PeerIdentity, type Random, type SocketAddress } from '#main/base/index.ts'
 import {
   findOption,
   isRequestCode,
   opaqueOption,
   OptionNumber,
+  type CoapClient,
   type CoapMessage,
   type MessageSecurity,
   type OpenedRequest,
@@ -39,6 +40,11 @@ export interface UnknownContext {
   openRequest(message: CoapMessage, header: RequestHeader): OpenedRequest | undefined
 }
 
+/** Gets new keys for a context whose sender state is lost. Undefined where that is not to be tried, or not so soon again. */
+export interface SenderRenewal {
+  renew(name: string, client: Pick<CoapClient, 'request'>, to: SocketAddress): Promise<void> | undefined
+}
+
 export interface OscoreCounters {
   opened: number
   /** Requests that no context was found for. */
@@ -56,8 +62,8 @@ export interface OscoreLayerOptions {
 }
 
 const ECHO_BYTES = 8
-/** Contexts that share a Recipient ID and are tried one after the other. */
-const MAX_TRIED = 8
+/** Contexts that share a Recipient ID and are tried one after the other: devices may come with the same IDs from the factory. */
+const MAX_TRIED = 64
 
 export class OscoreLayer implements MessageSecurity {
   readonly counters: OscoreCounters = { opened: 0, unknown: 0, replayed: 0, forged: 0, challenged: 0 }
@@ -67,6 +73,7 @@ export class OscoreLayer implements MessageSecurity {
   readonly #groups = new Map<string, { readonly group: SecurityGroup; readonly unsubscribe: () => void }>()
   readonly #byGid = new Map<string, SecurityGroup>()
   readonly #strangers = new Set<UnknownContext>()
+  #renewal: SenderRenewal | undefined
 
   constructor(options: OscoreLayerOptions) {
     this.#random = options.random
@@ -106,7 +113,15 @@ export class OscoreLayer implements MessageSecurity {
       if (context === undefined) throw new AppError('oscore.member-unknown', 'There is no security context with that peer')
       return context
     }
-    return new UnicastSecurity(find, { scheme: 'oscore', name })
+    return new UnicastSecurity(find, { scheme: 'oscore', name }, (client, to) => {
+      const context = this.#byName.get(name)
+      return context === undefined || context.canSend ? undefined : this.#renewal?.renew(name, client, to)
+    })
+  }
+
+  /** Asked before a request leaves that no number is left for (Appendix B.2). */
+  renewSendersBy(renewal: SenderRenewal | undefined): void {
+    this.#renewal = renewal
   }
 
   /** The returned function takes it away again. */

@@ -25,7 +25,7 @@ import { decodeOption, encodeOption } from './option.ts'
 import { decodePlaintext, encodePlaintext } from './plaintext.ts'
 import { volatileSequences, type SequenceStore } from './sender-sequence.ts'
 import type { RequestBinding } from './structures.ts'
-import { OPTION_BYTES, oscoreOption, outerResponseCode, UnicastExchange, UnicastSecurity } from './unicast-exchange.ts'
+import { bareError, OPTION_BYTES, oscoreOption, outerResponseCode, UnicastExchange, UnicastSecurity } from './unicast-exchange.ts'
 import { UnicastContext, type UnicastContextInput } from './unicast-context.ts'
 
 /** What both ends keep for good. */
@@ -36,6 +36,8 @@ export interface RenewalPorts {
   readonly random: Random
   /** Of the new context. */
   readonly sequences: SequenceStore
+  /** What makes the new context from what is kept for good, told before the context is used. */
+  readonly onRenewed?: ((name: string, idContext: Uint8Array) => void) | undefined
 }
 
 const NONCE_BYTES = 8
@@ -43,17 +45,27 @@ const LONGEST_ID_BYTES = 64
 /** Protocol runs under way for one client, and how long each may take. */
 const MAX_RUNS = 8
 const RUN_MS = 120_000
+/** New contexts for one client in that time: each of them leaves a trace in the store. */
+const MAX_RENEWALS = 8
+const RENEWALS_MS = 3_600_000
 
 /** Only this once, for keys that nobody has used before and nobody uses afterwards. */
 function passing(input: RenewalInput, idContext: Uint8Array): UnicastContext {
-  return new UnicastContext(
-    { ...input, idContext, kidContext: byteString(idContext) },
-    { sequences: volatileSequences(), received: 'fresh' },
-  )
+  return new UnicastContext(namedInput(input, idContext), { sequences: volatileSequences(), received: 'fresh' })
+}
+
+/** The context that came of a renewal, as both ends know it afterwards: some find it by the kid alone. */
+export function renewedInput(input: RenewalInput, idContext: Uint8Array): UnicastContextInput {
+  return { ...input, idContext, kidContext: byteString(idContext), sendsIdContext: false }
+}
+
+/** The same while the peer has to be told. */
+function namedInput(input: RenewalInput, idContext: Uint8Array): UnicastContextInput {
+  return { ...renewedInput(input, idContext), sendsIdContext: true }
 }
 
 function lasting(input: RenewalInput, idContext: Uint8Array, sequences: SequenceStore): UnicastContext {
-  return new UnicastContext({ ...input, idContext, kidContext: byteString(idContext) }, { sequences, received: 'fresh' })
+  return new UnicastContext(namedInput(input, idContext), { sequences, received: 'fresh' })
 }
 
 /** The byte string that a kid context wraps. */
@@ -71,12 +83,17 @@ function unwrapped(kidContext: Uint8Array | undefined): Uint8Array | undefined {
 
 interface Run {
   readonly r2: Uint8Array
+  /** What request #1 was, and what has answered it: a replay gets the same again, and pushes out nobody's run. */
+  readonly request: string
+  readonly answer: MessageContent
   readonly untilMs: number
 }
 
 interface Known {
   readonly input: RenewalInput
   runs: readonly Run[]
+  /** When the last contexts were made. */
+  renewedAtMs: readonly number[]
 }
 
 /** Lets clients renew their contexts. Hang it into the layer by `layer.onUnknownContext`. */
@@ -91,7 +108,7 @@ export class RenewalServer implements UnknownContext {
   /** A client that may; the context that comes of it has the input's name. */
   allow(input: RenewalInput): () => void {
     const key = idKey(input.recipientId)
-    const known: Known = { input, runs: [] }
+    const known: Known = { input, runs: [], renewedAtMs: [] }
     this.#known.set(key, known)
     return () => {
       if (this.#known.get(key) === known) this.#known.delete(key)
@@ -105,34 +122,40 @@ export class RenewalServer implements UnknownContext {
     const nowMs = this.#ports.clock.monotonicMs()
     known.runs = known.runs.filter(({ untilMs }) => untilMs > nowMs)
     const isSecond = known.runs.some(({ r2 }) => id.length > NONCE_BYTES && equalBytes(id.subarray(0, NONCE_BYTES), r2))
-    return isSecond ? this.#conclude(known, id, message, header) : this.#begin(known, id, message, header, nowMs)
+    known.renewedAtMs = known.renewedAtMs.filter((atMs) => atMs > nowMs - RENEWALS_MS)
+    if (known.renewedAtMs.length >= MAX_RENEWALS) return undefined
+    return isSecond ? this.#conclude(known, id, message, header, nowMs) : this.#begin(known, id, message, header, nowMs)
   }
 
   /** Request #1: proves no more than that the client knows the Master Secret; it may be a replay. */
   #begin(known: Known, id1: Uint8Array, message: CoapMessage, header: RequestHeader, nowMs: number): OpenedRequest | undefined {
     const binding: RequestBinding = { kid: header.kid, partialIv: header.partialIv }
+    const request = idKey(concatBytes(header.option, message.payload))
+    const before = known.runs.find((run) => run.request === request)
+    if (before !== undefined) return { kind: 'answer', content: { ...before.answer, token: message.token } }
     if (passing(known.input, id1).open(binding, header.partialIv, message.payload) === undefined) return undefined
     const r2 = this.#ports.random.bytes(NONCE_BYTES)
-    known.runs = [...known.runs.slice(-(MAX_RUNS - 1)), { r2, untilMs: nowMs + RUN_MS }]
     const second = passing(known.input, concatBytes(r2, id1))
     // Its own Partial IV leaves no doubt about whose Common IV the nonce is made with.
     const partialIv = second.takePartialIv()
     const payload = second.seal(binding, partialIv, encodePlaintext('4.01', [], new Uint8Array(0)))
     const value = encodeOption({ group: false, partialIv, kidContext: byteString(r2), kid: undefined })
-    return {
-      kind: 'answer',
-      content: { code: outerResponseCode(message.code), token: message.token, options: [oscoreOption(value)], payload },
-    }
+    const answer: MessageContent = { code: outerResponseCode(message.code), token: message.token, options: [oscoreOption(value)], payload }
+    known.runs = [...known.runs.slice(-(MAX_RUNS - 1)), { r2, request, answer, untilMs: nowMs + RUN_MS }]
+    return { kind: 'answer', content: answer }
   }
 
   /** Request #2: the client has seen R2, so it is fresh. */
-  #conclude(known: Known, id3: Uint8Array, message: CoapMessage, header: RequestHeader): OpenedRequest | undefined {
+  #conclude(known: Known, id3: Uint8Array, message: CoapMessage, header: RequestHeader, nowMs: number): OpenedRequest | undefined {
     const { layer, sequences } = this.#ports
     const binding: RequestBinding = { kid: header.kid, partialIv: header.partialIv }
     // Looked at first: what is not authentic must neither displace a context nor leave a trace in the store.
     if (passing(known.input, id3).open(binding, header.partialIv, message.payload) === undefined) return undefined
     const context = lasting(known.input, id3, sequences)
     known.runs = []
+    known.renewedAtMs = [...known.renewedAtMs, nowMs]
+    context.omitIdContext()
+    this.#ports.onRenewed?.(context.name, id3)
     layer.add(context)
     return layer.openWith(context, message, header)
   }
@@ -154,7 +177,7 @@ class FirstContact implements RequestSecurity, ExchangeSecurity {
     this.#input = input
     this.#id1 = id1
     this.#first = passing(input, id1)
-    this.#exchange = new UnicastExchange(this.#first, { scheme: 'oscore', name: input.name })
+    this.#exchange = new UnicastExchange(() => this.#first, { scheme: 'oscore', name: input.name })
   }
 
   get overheadBytes(): number {
@@ -178,7 +201,8 @@ class FirstContact implements RequestSecurity, ExchangeSecurity {
 
   unprotect(response: CoapMessage): OpenedResponse | undefined {
     const found = findOption(response.options, OptionNumber.OSCORE)
-    const option = found === undefined ? undefined : decodeOption(found.value)
+    if (found === undefined) return bareError(response)
+    const option = decodeOption(found.value)
     const r2 = unwrapped(option?.kidContext)
     if (r2 === undefined || this.#binding === undefined) return undefined
     // Without a Partial IV the nonce is the request's as it was: made with the Common IV of the first context (§8.3).
@@ -203,15 +227,18 @@ export async function renewContext(
   request: ClientRequest = { method: 'GET', path: ['.well-known', 'core'] },
   signal?: AbortSignal,
 ): Promise<UnicastContext> {
-  const { layer, random, sequences } = ports
+  const { layer, random, sequences, onRenewed } = ports
   const options = signal === undefined ? {} : { signal }
   const first = new FirstContact(input, random.bytes(NONCE_BYTES))
   await client.request(to, { ...request, security: first }, options)
   if (first.r2 === undefined) throw new AppError('oscore.member-unknown', 'The server does not renew the security context')
-  const context = lasting(input, concatBytes(first.r2, random.bytes(NONCE_BYTES)), sequences)
+  const idContext = concatBytes(first.r2, random.bytes(NONCE_BYTES))
+  const context = lasting(input, idContext, sequences)
   const identity = { scheme: 'oscore', name: input.name } as const
   const answer = await client.request(to, { ...request, security: new UnicastSecurity(() => context, identity) }, options)
   if (answer.peer === undefined) throw new AppError('oscore.member-unknown', 'The server does not take the new security context')
+  context.omitIdContext()
+  onRenewed?.(input.name, idContext)
   layer.add(context)
   return context
 }

@@ -68,6 +68,23 @@ export class SenderSequence {
     return this.#next++
   }
 
+  /** Whether there are numbers left that nobody has used. */
+  get usable(): boolean {
+    if (this.#next < this.#end) return true
+    try {
+      this.#reserve()
+      return true
+    } catch (thrown) {
+      if (thrown instanceof AppError && (thrown.code === 'oscore.sender-stale' || thrown.code === 'oscore.sequence-exhausted')) return false
+      throw thrown
+    }
+  }
+
+  /** The keys are not used any more. */
+  forget(): void {
+    this.#store.forget(this.#context)
+  }
+
   #reserve(): void {
     const first = this.#store.reserve(this.#context, RESERVED_AT_ONCE)
     if (!Number.isSafeInteger(first) || first < this.#end || first + RESERVED_AT_ONCE - 1 > MAX_SEQUENCE_NUMBER) {

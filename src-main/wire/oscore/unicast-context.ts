@@ -42,7 +42,6 @@ export class UnicastContext {
   readonly senderId: Uint8Array
   readonly recipientId: Uint8Array
   readonly idContext: Uint8Array | undefined
-  readonly sendsIdContext: boolean
   readonly kidContext: Uint8Array | undefined
   readonly window: ReplayWindow
   /** The Echo value that the peer was asked to repeat. */
@@ -53,6 +52,7 @@ export class UnicastContext {
   readonly #senderKey: AesKey
   readonly #recipientKey: AesKey
   readonly #sequence: SenderSequence
+  #sendsIdContext: boolean
 
   /** Fails with `input.invalid` where the IDs do not fit, `crypto.unsupported` for an unknown algorithm. */
   constructor(input: UnicastContextInput, ports: UnicastContextPorts) {
@@ -65,7 +65,7 @@ export class UnicastContext {
     this.recipientId = input.recipientId
     this.idContext = idContext
     this.kidContext = input.kidContext ?? idContext
-    this.sendsIdContext = idContext !== undefined && (input.sendsIdContext ?? true)
+    this.#sendsIdContext = idContext !== undefined && (input.sendsIdContext ?? true)
     this.#aead = aead
     this.#algorithms = algorithmArray(aeadId)
     this.#commonIv = deriveCommonIv(source, aeadId, aead.nonceBytes)
@@ -80,6 +80,25 @@ export class UnicastContext {
 
   get tagBytes(): number {
     return this.#aead.tagBytes
+  }
+
+  get sendsIdContext(): boolean {
+    return this.#sendsIdContext
+  }
+
+  /** Both ends know the ID Context by now: requests leave it out. */
+  omitIdContext(): void {
+    this.#sendsIdContext = false
+  }
+
+  /** False where the sender state is lost or used up: then only new keys help (Appendix B.2). */
+  get canSend(): boolean {
+    return this.#sequence.usable
+  }
+
+  /** For a context that is taken away for good: of one that has never sent no trace stays. */
+  discard(): void {
+    this.#sequence.forget()
   }
 
   /** A Partial IV that this context has never used. */

@@ -1,11 +1,12 @@
 // Requests and responses of one exchange in an RFC 8613 context (§8): what leaves is sealed, what comes is opened, and notifications are
 // taken once and in their order (§7.4.1, §4.1.3.5).
-import { equalBytes, type PeerIdentity } from '#main/base/index.ts'
+import { equalBytes, type PeerIdentity, type SocketAddress } from '#main/base/index.ts'
 import {
   findOption,
   isResponseCode,
   OptionNumber,
   uintOption,
+  type CoapClient,
   type CoapMessage,
   type CoapOption,
   type ExchangeSecurity,
@@ -55,6 +56,7 @@ export function bareError(response: CoapMessage): OpenedResponse | undefined {
 }
 
 interface SentRequest extends RequestBinding {
+  readonly context: UnicastContext
   readonly observe: boolean
   /** A response without Partial IV has used the request's nonce. */
   answered: boolean
@@ -66,11 +68,13 @@ interface SentRequest extends RequestBinding {
 export class UnicastSecurity implements RequestSecurity {
   readonly #context: () => UnicastContext
   readonly #identity: PeerIdentity
+  readonly #prepare: RequestSecurity['prepare']
 
-  /** The context is asked for anew for each exchange: it may have been replaced. */
-  constructor(context: () => UnicastContext, identity: PeerIdentity) {
+  /** The context is asked for anew for each request: it may have been replaced. */
+  constructor(context: () => UnicastContext, identity: PeerIdentity, prepare?: RequestSecurity['prepare']) {
     this.#context = context
     this.#identity = identity
+    this.#prepare = prepare
   }
 
   get overheadBytes(): number {
@@ -79,7 +83,11 @@ export class UnicastSecurity implements RequestSecurity {
   }
 
   open(): ExchangeSecurity {
-    return new UnicastExchange(this.#context(), this.#identity)
+    return new UnicastExchange(this.#context, this.#identity)
+  }
+
+  prepare(client: Pick<CoapClient, 'request'>, to: SocketAddress): Promise<void> | undefined {
+    return this.#prepare?.(client, to)
   }
 
   towards(): RequestSecurity {
@@ -88,22 +96,22 @@ export class UnicastSecurity implements RequestSecurity {
 }
 
 export class UnicastExchange implements ExchangeSecurity {
-  readonly #context: UnicastContext
+  readonly #context: () => UnicastContext
   readonly #identity: PeerIdentity
   /** The newest first. */
   readonly #requests: SentRequest[] = []
   #order = 0
 
-  constructor(context: UnicastContext, identity: PeerIdentity) {
+  constructor(context: () => UnicastContext, identity: PeerIdentity) {
     this.#context = context
     this.#identity = identity
   }
 
   protect(content: MessageContent): MessageContent {
-    const context = this.#context
+    const context = this.#context()
     const partialIv = context.takePartialIv()
     const observe = isObserve(content.options)
-    const request: SentRequest = { kid: context.senderId, partialIv, observe, answered: false, notified: -1 }
+    const request: SentRequest = { context, kid: context.senderId, partialIv, observe, answered: false, notified: -1 }
     const { inner, outer } = splitRequest(content.options)
     const kidContext = context.sendsIdContext ? context.kidContext : undefined
     const value = encodeOption({ group: false, partialIv, kidContext, kid: context.senderId })
@@ -118,8 +126,8 @@ export class UnicastExchange implements ExchangeSecurity {
     if (found === undefined) return bareError(response)
     const option = decodeOption(found.value)
     if (option === undefined || option.group) return undefined
-    if (option.kid !== undefined && !equalBytes(option.kid, this.#context.recipientId)) return undefined
     for (const request of this.#requests) {
+      if (option.kid !== undefined && !equalBytes(option.kid, request.context.recipientId)) continue
       const plaintext = this.#open(request, option, response.payload)
       if (plaintext === undefined) continue
       const options = this.#accept(request, option, plaintext)
@@ -132,7 +140,7 @@ export class UnicastExchange implements ExchangeSecurity {
 
   #open(request: SentRequest, { partialIv }: OscoreOption, ciphertext: Uint8Array): Plaintext | undefined {
     if (partialIv === undefined && request.answered) return undefined
-    const bytes = this.#context.open(request, partialIv, ciphertext)
+    const bytes = request.context.open(request, partialIv, ciphertext)
     const plaintext = bytes === undefined ? undefined : decodePlaintext(bytes)
     return plaintext !== undefined && isResponseCode(plaintext.code) ? plaintext : undefined
   }

@@ -173,6 +173,24 @@ describe('Block1 at the server', () => {
     expect(rest).toEqual([...body])
   })
 
+  it('answers a request of small blocks in blocks that are no larger (Figure 10, with the blocks of a constrained client)', async () => {
+    const place = status(new Uint8Array(0))
+    const body = pattern(200)
+    const post = (num: number, more: boolean, payload: Uint8Array): Partial<CoapMessage> => ({
+      ...put(num, more, 3, payload),
+      code: '0.02',
+    })
+    await say(place, post(0, true, body.slice(0, 128)))
+    const first = await say(place, post(1, false, body.slice(128)))
+    expect([findBlock(first.options, BLOCK1), findBlock(first.options, BLOCK2), first.payload.length]).toEqual([
+      { num: 1, more: false, szx: 3 },
+      { num: 0, more: true, szx: 3 },
+      128,
+    ])
+    const next = { code: '0.02', options: [...path('status'), blockOption(BLOCK2, { num: 1, more: false, szx: 3 })] }
+    expect([...first.payload, ...(await say(place, next)).payload]).toEqual([...body])
+  })
+
   it('Figure 11: atomic block-wise POST with a block-wise response, early negotiation', async () => {
     const place = status(new Uint8Array(0))
     const body = pattern(200)

@@ -400,3 +400,21 @@ describe('on the wire', () => {
     expect(findOption(decodeMessage(heard[0]!).options, OptionNumber.OSCORE)).toBeUndefined()
   })
 })
+
+test('of devices that came with one Sender ID each is heard, by its own keys', () => {
+  const layer = new OscoreLayer({ random: seededRandom(1) })
+  const secret = (index: number): Uint8Array => new Uint8Array(16).fill(index + 1)
+  for (let index = 0; index < 40; index++) {
+    const input = { ...pairInput('server'), name: `device ${index}`, masterSecret: secret(index) }
+    layer.add(new UnicastContext(input, { sequences: volatileSequences(), received: 'fresh' }))
+  }
+  for (let index = 0; index < 40; index++) {
+    const sender = new OscoreLayer({ random: seededRandom(1) })
+    sender.add(
+      new UnicastContext({ ...pairInput('client'), masterSecret: secret(index) }, { sequences: volatileSequences(), received: 'fresh' }),
+    )
+    const content = sender.to('server').open().protect(CONTENT)
+    const opened = layer.openRequest({ type: 'NON', messageId: 1, ...(content ?? CONTENT) }, HERE)
+    expect(opened).toMatchObject({ kind: 'request', identity: { name: `device ${index}` } })
+  }
+})
