@@ -34,14 +34,22 @@ export interface AccessOptions {
   readonly hints: () => { readonly as: string; readonly audience: string } | undefined
 }
 
+interface Challenge {
+  readonly nonce: Uint8Array
+  readonly spent: boolean
+}
+
 const CHALLENGE_BYTES = 8
-/** One for each client that is let in at all; the oldest go. */
+/** Clients that have some; who was given none for the longest time goes. */
 const MAX_CHALLENGES = 16_384
+/** For one client: each of them may cost a signature check. */
+const PENDING_CHALLENGES = 4
 
 export class AccessControl {
   readonly #options: AccessOptions
   readonly #records = new Map<string, Authorisation>()
-  readonly #challenges = new Map<string, Uint8Array>()
+  /** The newest first. */
+  readonly #challenges = new Map<string, readonly Challenge[]>()
 
   constructor(options: AccessOptions) {
     this.#options = options
@@ -119,13 +127,27 @@ export class AccessControl {
 
   /** N_S as the client knows it last. */
   challengeOf(identity: string): Uint8Array | undefined {
-    return this.#challenges.get(identity)
+    return this.#challenges.get(identity)?.[0]?.nonce
+  }
+
+  /** All that the client may be answering: it may be joining several groups at a time, and answers get lost. The newest first. */
+  challengesOf(identity: string): readonly Uint8Array[] {
+    return (this.#challenges.get(identity) ?? []).map(({ nonce }) => nonce)
+  }
+
+  /** It has served. The last one may serve again, as long as the client has been given no other (RFC 9594 §4.3.1). */
+  spend(identity: string, nonce: Uint8Array): void {
+    const pending = this.#challenges.get(identity) ?? []
+    const at = pending.findIndex((challenge) => challenge.nonce === nonce)
+    if (at >= 0) this.#challenges.set(identity, at === 0 ? [{ nonce, spent: true }] : pending.slice(0, at))
   }
 
   newChallenge(identity: string): Uint8Array {
     const challenge = this.#options.random.bytes(CHALLENGE_BYTES)
+    const unspent = (this.#challenges.get(identity) ?? []).filter(({ spent }) => !spent)
+    const pending = [{ nonce: challenge, spent: false }, ...unspent.slice(0, PENDING_CHALLENGES - 1)]
     this.#challenges.delete(identity)
-    this.#challenges.set(identity, challenge)
+    this.#challenges.set(identity, pending)
     for (const oldest of this.#challenges.keys()) {
       if (this.#challenges.size <= MAX_CHALLENGES) break
       this.#challenges.delete(oldest)

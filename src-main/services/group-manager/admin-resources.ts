@@ -69,8 +69,9 @@ export class AdminResources {
     try {
       return name === undefined || name === '' ? this.#collection(request, caller) : this.#group(request, caller, name)
     } catch (thrown) {
-      // The program says no where its limits are reached.
-      if (thrown instanceof AppError && thrown.code === 'input.too-large') return groupcommError(ErrorId.UNSUPPORTED, thrown.message)
+      // The program says no where its limits are reached, and to credentials that nobody here vouches for.
+      if (thrown instanceof AppError && (thrown.code === 'input.too-large' || thrown.code === 'crypto.unsupported'))
+        return groupcommError(ErrorId.UNSUPPORTED, thrown.message)
       throw thrown
     }
   }

@@ -82,6 +82,7 @@ const NONCE_BYTES = new Map<number, number>([
 ])
 const MAX_NUMBER = 0xffffffff
 const MAX_APPLICATION_GROUPS = 256
+const CREDENTIAL_FORMATS = new Set<number>(Object.values(CredentialFormat))
 const MAX_TEXT = 1024
 const LARGEST_STALE_SETS = 64
 
@@ -121,7 +122,10 @@ export function configurationFault(configuration: GroupConfiguration): Configura
   const { groupMode, pairwiseMode, hkdf, curve, rekeying, policies } = configuration
   if (groupMode === undefined && pairwiseMode === undefined) return inconsistent('neither group mode nor pairwise mode')
   if (!HKDFS.has(hkdf)) return unsupported('hkdf')
-  if (configuration.credentialFormat !== CredentialFormat.CCS) return unsupported('cred_fmt: CWT Claims Sets alone')
+  if (!CREDENTIAL_FORMATS.has(configuration.credentialFormat)) return unsupported('cred_fmt')
+  // Issuers sign; so does this end, for itself.
+  if (configuration.credentialFormat !== CredentialFormat.CCS && curve === 'X25519')
+    return unsupported('cred_fmt with keys that cannot sign')
   if (groupMode !== undefined) {
     if (!SUPPORTED_AEADS.includes(groupMode.encryption) && !COUNTER_MODES.has(groupMode.encryption)) return unsupported('gp_enc_alg')
     const signing = SIGNATURE_CURVES.get(groupMode.signature)
@@ -157,7 +161,11 @@ function inconsistent(detail: string): ConfigurationFault {
 
 /** Whether the credentials that members have would not do any more: their kind, or the algorithm that they name. */
 export function needsOtherCredentials(before: GroupConfiguration, after: GroupConfiguration): boolean {
-  return before.curve !== after.curve || before.groupMode?.signature !== after.groupMode?.signature
+  return (
+    before.curve !== after.curve ||
+    before.credentialFormat !== after.credentialFormat ||
+    before.groupMode?.signature !== after.groupMode?.signature
+  )
 }
 
 /** Whether keys are derived in another way. */

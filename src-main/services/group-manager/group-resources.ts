@@ -4,6 +4,7 @@ import type { IncomingRequest, Method, OutgoingResponse } from '#main/wire/coap/
 import { permittedRoles, isCandidate, isVerifier, type AccessControl, type Caller } from './access.ts'
 import { cborItem, groupcomm, groupcommError, groupcommNothing, malformed } from './answers.ts'
 import type { GroupBook } from './book.ts'
+import type { CredentialIssuers } from './credential-trust.ts'
 import type { GroupState } from './group-state.ts'
 import { staleSince } from './group-state.ts'
 import { handleCredentialUpdate, handleJoin, managerProof, selectCredentials } from './join.ts'
@@ -20,6 +21,7 @@ export interface ResourcePorts {
   readonly roster: Roster
   readonly clock: Clock
   readonly random: Random
+  readonly issuers?: CredentialIssuers | undefined
 }
 
 export const GROUPS_PATH = 'ace-group'

@@ -13,7 +13,7 @@ import {
   type PrivateKey,
   type Random,
 } from '#main/base/index.ts'
-import { makeCcs } from '#main/wire/oscore/index.ts'
+import { ownCredential } from './credential-trust.ts'
 import { changesAlgorithms, maxSenderIdBytes, type GroupConfiguration } from './configuration.ts'
 import { listOf } from './scope.ts'
 import type { StoredGroup, StoredMember } from './store.ts'
@@ -53,8 +53,7 @@ export function newGroup(
   ports: StatePorts,
   isPrefixFree: (prefix: string) => boolean,
 ): GroupState {
-  const { publicKey, privateKey } = generateKeyPair(configuration.curve)
-  const alg = configuration.groupMode?.signature
+  const { privateKey } = generateKeyPair(configuration.curve)
   const secrets: GroupSecrets = { ...freshSecrets(ports.random), privateKey }
   const stored: StoredGroup = {
     name,
@@ -62,7 +61,7 @@ export function newGroup(
     gid: concatBytes(freePrefix(ports.random, isPrefixFree), new Uint8Array(EPOCH_BYTES)),
     generation: 0,
     sealedKeys: sealSecrets(secrets, configuration.curve, ports.sealer),
-    credential: makeCcs(publicKey, alg === undefined ? {} : { alg }),
+    credential: ownCredential(name, configuration, privateKey, ports),
     staleSets: [[]],
     rekeyedAtMs: ports.nowMs,
     expiresAtMs: ports.nowMs + configuration.rekeying.lifetimeS * 1000,

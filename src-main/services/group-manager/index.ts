@@ -1,5 +1,6 @@
 // The face of group-manager: security groups for OSCORE, their administration, and the member's side.
 export type { GroupConfiguration, GroupConfigurationInput, RekeyingPolicy } from './configuration.ts'
+export type { CredentialIssuers } from './credential-trust.ts'
 export { securityGroupLinks } from './discovery.ts'
 export { GroupManager, type GroupManagerOptions } from './manager.ts'
 export { GroupMemberClient } from './member-client.ts'

@@ -1,8 +1,9 @@
 // The Join Request: what it must say, in which order it is judged, and the Join Response (RFC 9594 §4.3.1, key-groupcomm-oscore-21 §6).
-import { equalBytes, type Random } from '#main/base/index.ts'
+import { equalBytes, type Clock, type PublicKey, type Random } from '#main/base/index.ts'
 import { location, type IncomingRequest, type OutgoingResponse } from '#main/wire/coap/index.ts'
 import { hasProven, isCandidate, mayBe, permittedRoles, type AccessControl, type Caller } from './access.ts'
 import { groupcomm, groupcommError, malformed } from './answers.ts'
+import type { CredentialIssuers } from './credential-trust.ts'
 import type { GroupState } from './group-state.ts'
 import { AceFormat, ErrorId, Param } from './labels.ts'
 import { credentialEntries, joinHints, keyMap, policyMap, versionEntries, type Entries } from './payloads.ts'
@@ -17,6 +18,9 @@ export interface JoinPorts {
   readonly access: AccessControl
   readonly roster: Roster
   readonly random: Random
+  readonly clock: Clock
+  /** Of members' credentials. */
+  readonly issuers?: CredentialIssuers | undefined
 }
 
 const NONCE_BYTES = 8
@@ -85,6 +89,7 @@ type Verdict = { readonly credential?: undefined; readonly refused: OutgoingResp
 /** The credential to join with, once it is eligible and its private key is proven to be there (§6.2). */
 function judgeCredential(ports: JoinPorts, caller: Caller, state: GroupState, { fields, scope, clientNonce }: Evidence): Verdict {
   const { configuration } = state.stored
+  const trust = { issuers: ports.issuers, nowMs: ports.clock.now() }
   const known = state.members.get(caller.identity)
   const credential = bytesOf(fields.get(Param.CLIENT_CRED))
   const evidence = bytesOf(fields.get(Param.CLIENT_CRED_VERIFY))
@@ -93,22 +98,37 @@ function judgeCredential(ports: JoinPorts, caller: Caller, state: GroupState, { 
     // Only a member may leave it out, and only for the credential that it has.
     if (known?.credential === undefined || (credential.length > 0 && !equalBytes(credential, known.credential)))
       return { refused: undefined }
-    return { credential: known.credential }
+    const stands = eligibleCredential(known.credential, configuration, trust) !== undefined
+    return stands ? { credential: known.credential } : { refused: groupcommError(ErrorId.CREDENTIAL) }
   }
-  const eligible = eligibleCredential(credential, configuration)
+  const eligible = eligibleCredential(credential, configuration, trust)
   if (eligible === undefined) return { refused: groupcommError(ErrorId.CREDENTIAL) }
   if (evidence === undefined) return { refused: undefined }
   if (evidence.length === 0) {
     const proven = hasProven(caller, credential) || (known?.credential !== undefined && equalBytes(known.credential, credential))
     return proven ? { credential } : { refused: groupcommError(ErrorId.POP) }
   }
-  const challenge = ports.access.challengeOf(caller.identity)
-  if (challenge === undefined) return { refused: undefined }
-  const input = memberPopInput(scope, challenge, clientNonce)
-  if (!checkEvidence(configuration, state.secrets.privateKey, eligible.publicKey, input, evidence)) {
-    return { refused: groupcommError(ErrorId.POP) }
-  }
-  return { credential }
+  const challenges = ports.access.challengesOf(caller.identity)
+  if (challenges.length === 0) return { refused: undefined }
+  const proven = isProven(ports, caller, state, eligible.publicKey, { challenges, scope, clientNonce, evidence })
+  return proven ? { credential } : { refused: groupcommError(ErrorId.POP) }
+}
+
+interface Proof {
+  readonly challenges: readonly Uint8Array[]
+  readonly scope: Uint8Array
+  readonly clientNonce: Uint8Array
+  readonly evidence: Uint8Array
+}
+
+/** Whether the evidence stands for one of the challenges that the client may be answering, which has served then. */
+function isProven(ports: JoinPorts, { identity }: Caller, { stored, secrets }: GroupState, key: PublicKey, proof: Proof): boolean {
+  const met = proof.challenges.find((challenge) => {
+    const input = memberPopInput(proof.scope, challenge, proof.clientNonce)
+    return checkEvidence(stored.configuration, secrets.privateKey, key, input, proof.evidence)
+  })
+  if (met !== undefined) ports.access.spend(identity, met)
+  return met !== undefined
 }
 
 /** The Group Manager's credential and the proof that it has the key (§6.3). A monitor of a group without signatures cannot be shown any. */
@@ -186,15 +206,15 @@ export function handleCredentialUpdate(
   const evidence = bytesOf(fields?.get(Param.CLIENT_CRED_VERIFY))
   if (credential === undefined || clientNonce === undefined || evidence === undefined)
     return malformed('client_cred, cnonce, client_cred_verify')
-  const challenge = ports.access.challengeOf(caller.identity)
-  if (challenge === undefined) {
+  const challenges = ports.access.challengesOf(caller.identity)
+  if (challenges.length === 0) {
     return groupcomm('4.00', [[Param.KDC_CHALLENGE, ports.access.newChallenge(caller.identity)]])
   }
-  const eligible = eligibleCredential(credential, configuration)
+  const eligible = eligibleCredential(credential, configuration, { issuers: ports.issuers, nowMs: ports.clock.now() })
   if (eligible === undefined) return groupcommError(ErrorId.CREDENTIAL)
-  const input = memberPopInput(member.scope, challenge, clientNonce)
-  const proven = evidence.length > 0 && checkEvidence(configuration, state.secrets.privateKey, eligible.publicKey, input, evidence)
-  if (!proven) return groupcommError(ErrorId.POP)
+  const { scope } = member
+  if (evidence.length === 0 || !isProven(ports, caller, state, eligible.publicKey, { challenges, scope, clientNonce, evidence }))
+    return groupcommError(ErrorId.POP)
   ports.roster.change(name, caller.identity, { credential, clientNonce })
   return { code: '2.04' }
 }

@@ -13,6 +13,7 @@ import { AccessControl, isCandidate, mayBe, permittedRoles } from './access.ts'
 import { AdminResources, MANAGE_PATH } from './admin-resources.ts'
 import { AuthorisationServer } from './authorisation-server.ts'
 import { GroupBook } from './book.ts'
+import { takesFormat, type CredentialIssuers } from './credential-trust.ts'
 import { Deadline } from './deadline.ts'
 import { configurationFault, withDefaults, type GroupConfiguration, type GroupConfigurationInput } from './configuration.ts'
 import { freeSenderIds, type GroupState } from './group-state.ts'
@@ -40,6 +41,8 @@ export interface GroupManagerOptions {
   readonly baseUri: () => string
   /** Where tokens are to be had, if not at `/token` here: told to devices and administrators. */
   readonly asUri?: () => string
+  /** Whose CWTs and X.509 certificates members may come with; groups with such credentials there are only where somebody is trusted. */
+  readonly credentialIssuers?: CredentialIssuers
   /** Announces groups for discovery; told of all that there are. */
   readonly publishGroups?: (groups: readonly PublishedGroup[]) => void
   /** The site file was copied or put back: all groups get new keys under Gids that nobody has seen. */
@@ -101,7 +104,8 @@ export class GroupManager {
       onChanged: (group) => this.#notify(group),
       onGone: (member, told) => this.#onGone(member, told),
     })
-    const resources = new GroupResources({ book, access: this.#access, roster: this.#roster, clock, random })
+    const issuers = options.credentialIssuers
+    const resources = new GroupResources({ book, access: this.#access, roster: this.#roster, clock, random, issuers })
     const handle = (request: IncomingRequest) => resources.handle(request)
     this.#groupResource = {
       handlers: { GET: handle, POST: handle, PUT: handle, DELETE: handle, FETCH: handle },
@@ -168,7 +172,7 @@ export class GroupManager {
 
   // ---- Groups ----------------------------------------------------------------------------------------------------
 
-  /** Fails with `group.name-invalid`, `group.name-taken`, `input.invalid` (configuration), `input.too-large` (too many groups). */
+  /** Fails with `group.name-invalid`, `group.name-taken`, `input.invalid` (configuration), `crypto.unsupported`, `input.too-large`. */
   createGroup(name: string, input: GroupConfigurationInput = {}): GroupStatus {
     return this.addGroup(name, withDefaults(input))
   }
@@ -183,6 +187,10 @@ export class GroupManager {
     const fault = configurationFault(configuration)
     if (fault !== undefined)
       throw new AppError('input.invalid', `The configuration is ${fault.kind}`, { details: { reason: fault.detail } })
+    if (!takesFormat(configuration.credentialFormat, this.#options.credentialIssuers))
+      throw new AppError('crypto.unsupported', 'Nobody is trusted to issue credentials of that kind', {
+        details: { format: configuration.credentialFormat },
+      })
     this.#book.create(name, configuration)
     if (expiresAtMs !== undefined) this.#roster.configure(name, configuration, expiresAtMs)
     this.#link(name)

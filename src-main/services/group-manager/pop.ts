@@ -14,6 +14,7 @@ import {
 } from '#main/base/index.ts'
 import { readCredential, type Credential } from '#main/wire/oscore/index.ts'
 import type { GroupConfiguration } from './configuration.ts'
+import { isVouchedFor, type CredentialIssuers } from './credential-trust.ts'
 
 const NO_BYTES = new Uint8Array(0)
 const MAC_BYTES = 8
@@ -59,8 +60,13 @@ function macOf(own: PrivateKey, peer: PublicKey, input: Uint8Array): Uint8Array 
   return hkdf('sha256', sharedSecret(own, peer), NO_BYTES, input, MAC_BYTES)
 }
 
-/** The credential where it fits the group: format, curve, algorithm, and a key that pairwise keys can be made from (§6.2). */
-export function eligibleCredential(bytes: Uint8Array, configuration: GroupConfiguration): Credential | undefined {
+/** The credential where it fits the group: format, curve, algorithm, a key that pairwise keys can be made from, and an issuer (§6.2). */
+export function eligibleCredential(
+  bytes: Uint8Array,
+  configuration: GroupConfiguration,
+  trust: { readonly issuers: CredentialIssuers | undefined; readonly nowMs: number },
+): Credential | undefined {
+  if (!isVouchedFor(bytes, configuration.credentialFormat, trust.issuers, trust.nowMs)) return undefined
   try {
     const credential = readCredential(bytes, configuration.credentialFormat)
     const { publicKey, alg } = credential

@@ -280,6 +280,8 @@ export class TokenContexts {
 
   #forget(context: string): void {
     this.#byContext.delete(context)
+    // Whoever has seen a token can post it as often as it likes: what comes of that must leave nothing behind.
+    this.#options.layer.context(context)?.discard()
     this.#options.layer.remove(context)
   }
 

@@ -209,3 +209,30 @@ describe('keys', () => {
     expect(client.state).toBe('evicted')
   })
 })
+
+describe('challenges', () => {
+  it('several may be pending for a client that joins several groups at a time, four at most (RFC 9594 §4.3.1)', async () => {
+    const net = start()
+    const device = net.enrolled('lamp', 'g1')
+    const keys = generateKeyPair('Ed25519')
+    const credential = makeCcs(keys.publicKey)
+    const given: Uint8Array[] = []
+    for (let index = 0; index < 5; index++) given.push(await challenge(net, device))
+    const join = (serverNonce: Uint8Array) =>
+      post(net, device, [], [3, SCOPE], [6, NONCE], [5, credential], [24, evidence(keys, serverNonce)])
+    expect(errorId(await join(given[0]!))).toBe(3)
+    for (const serverNonce of given.slice(1)) expect((await join(serverNonce)).code).toMatch(/^2\.0[14]$/)
+  })
+
+  it('of one client are nothing to another', async () => {
+    const net = start()
+    const device = net.enrolled('lamp', 'g1')
+    const other = net.enrolled('thief', 'g1')
+    const keys = generateKeyPair('Ed25519')
+    const proof = evidence(keys, await challenge(net, device))
+    await challenge(net, other)
+    const stolen = await post(net, other, [], [3, SCOPE], [6, NONCE], [5, makeCcs(keys.publicKey)], [24, proof])
+    expect(errorId(stolen)).toBe(3)
+    expect(net.manager.members('g1')).toEqual([])
+  })
+})

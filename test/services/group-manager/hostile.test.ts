@@ -1,7 +1,7 @@
 // Who should not get in, does not; who is in does no more than its roles allow; and nothing that anybody sends does harm.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeCbor, generateKeyPair, importPublicKey, toHex, utf8, type CborKey, type CborValue } from '#main/base/index.ts'
+import { encodeCbor, fromHex, generateKeyPair, importPublicKey, toHex, utf8, type CborKey, type CborValue } from '#main/base/index.ts'
 import { decodeProblem, isResponseCode, type ClientResponse, type Method } from '#main/wire/coap/index.ts'
 import { makeCcs } from '#main/wire/oscore/index.ts'
 import { rolesOf } from '#main/services/group-manager/index.ts'
@@ -149,7 +149,14 @@ describe('joining without right or proof', () => {
         Uint8Array.from({ length: 32 }, (_, index) => (index === 0 ? 1 : 0)),
       ),
     )
-    for (const credential of [p256, otherAlg, one, utf8('nonsense'), new Uint8Array(300)]) {
+    // Points of order 4 and 8, and y = 1 written beyond the field: anybody could sign with them.
+    const low = [
+      '0000000000000000000000000000000000000000000000000000000000000000',
+      '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+      'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+      'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    ].map((digits) => makeCcs(importPublicKey('Ed25519', fromHex(digits) ?? NONCE)))
+    for (const credential of [p256, otherAlg, one, ...low, utf8('nonsense'), new Uint8Array(300)]) {
       expect(errorId(await join(net, device, { credential }))).toBe(2)
     }
   })

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { decodeCbor, encodeCbor, toHex, type CborKey, type CborValue } from '#main/base/index.ts'
 import { requestToken, rolesOf, transferToken, updateRights, type IssuedToken } from '#main/services/group-manager/index.ts'
+import { staleSender, type SequenceStore } from '#main/wire/oscore/index.ts'
 import { encodeScope } from '../../../src-main/services/group-manager/scope.ts'
 import { BOTH, MANAGER_AT, world, type Device, type World } from './harness.ts'
 
@@ -287,5 +288,43 @@ describe('observers (RFC 7641)', () => {
     await net.clock.advance(10_000)
     expect(codes.map((line) => line.slice(0, 4))).toEqual(['2.05', '4.04'])
     expect(codes.at(-1)).toBe('4.04 a200a1000520')
+  })
+})
+
+describe('a token that was seen', () => {
+  it('makes no more contexts than a few when it is posted again and again, leaves no trace of them, and takes nothing from its client', async () => {
+    const kept = new Map<string, number>()
+    const sequences: SequenceStore = {
+      establish: (context) => {
+        if (kept.has(context)) return false
+        kept.set(context, 0)
+        return true
+      },
+      reserve: (context, count) => {
+        const first = kept.get(context)
+        if (first === undefined) throw staleSender()
+        kept.set(context, first + count)
+        return first
+      },
+      forget: (context) => {
+        if (kept.get(context) === 0) kept.delete(context)
+      },
+    }
+    const net = world({ manager: { sequences } })
+    net.manager.createGroup('g1', { active: true })
+    const device = net.enrolled('lamp', 'g1')
+    const issued = await tokenFor(net, device)
+    await withToken(net, device, issued)
+    expect((await numOver(net, device, 'by token')).code).not.toBe('4.01')
+    const before = kept.size
+    const thief = net.device('thief')
+    for (let round = 0; round < 100; round++) {
+      const payload = map([1, issued.token], [40, net.random.bytes(8)], [43, net.random.bytes(2)])
+      const request = { method: 'POST', path: ['authz-info'], payload, contentFormat: 19 } as const
+      expect((await net.run(thief.endpoint.request(MANAGER_AT, request))).code).toBe('2.01')
+    }
+    expect(kept.size).toBeLessThanOrEqual(before + 4)
+    expect((await numOver(net, device, 'by token')).code).not.toBe('4.01')
+    expect(kept.size).toBeLessThanOrEqual(before + 4)
   })
 })
