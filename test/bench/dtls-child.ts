@@ -13,13 +13,12 @@ import {
 import { DtlsEngine, type DtlsClientSettings, type DtlsLimits, type DtlsOutput, type DtlsServerSettings } from '#main/wire/dtls/index.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { certificateCredential, derOf } from '../wire/dtls/pki.ts'
-import { median } from './measure.ts'
+import { compareCpu, heapBytes, type RatePair } from './cpu.ts'
 
 interface Peer {
   readonly key: string
 }
 
-const ROUNDS = 7
 const HANDSHAKES = 100
 const RECORDS = 4000
 const HELD = 2000
@@ -81,28 +80,6 @@ class Pair {
   }
 }
 
-/** By what this thread has spent: other programs and the collector's helpers do not count. */
-function perSecond(count: number, work: () => void): number {
-  const before = process.threadCpuUsage()
-  work()
-  const { user, system } = process.threadCpuUsage(before)
-  return (count * 1_000_000) / (user + system)
-}
-
-/** Both in turn. */
-function compare(count: number, work: () => void, bare: () => void): { readonly perSecond: number; readonly barePerSecond: number } {
-  const rates: number[] = []
-  const bareRates: number[] = []
-  for (let round = 0; round <= ROUNDS; round++) {
-    const bareRate = perSecond(count, bare)
-    const rate = perSecond(count, work)
-    if (round === 0) continue
-    rates.push(rate)
-    bareRates.push(bareRate)
-  }
-  return { perSecond: median(rates), barePerSecond: median(bareRates) }
-}
-
 const keys = ['server.cert.pem', 'client.cert.pem'].map((file) => spkiOfCertificate(derOf(file)))
 
 /** What both sides of a mutual handshake cannot do without: two fresh keys, two agreements, two signatures by known keys, two verified by keys not seen before. */
@@ -134,17 +111,17 @@ function repeated(count: number, work: () => void): () => void {
   }
 }
 
-function mutual(group: 'P-256' | 'X25519'): ReturnType<typeof compare> {
+function mutual(group: 'P-256' | 'X25519'): RatePair {
   const client = { credential: theirs, verifyPeer: lenient, groups: [group] }
   const server = { credential: ours, verifyPeer: lenient, clientCertificates: 'required', groups: [group] } as const
-  return compare(
+  return compareCpu(
     HANDSHAKES,
     handshakes(client, server),
     repeated(HANDSHAKES, () => bareMutual(group)),
   )
 }
 
-function records(): ReturnType<typeof compare> {
+function records(): RatePair {
   const pair = new Pair({ psk }, { psk: { keyOf: () => PSK } }, { connectionIdBytes: 0 })
   const peer = { key: 'peer' }
   const payload = new Uint8Array(100)
@@ -158,18 +135,11 @@ function records(): ReturnType<typeof compare> {
   const key = importAesKey(PSK)
   const nonce = new Uint8Array(12)
   const aad = new Uint8Array(13)
-  return compare(
+  return compareCpu(
     RECORDS,
     work,
     repeated(RECORDS, () => aead.open(key, nonce, aad, aead.seal(key, nonce, aad, payload))),
   )
-}
-
-function heapBytes(): number {
-  globalThis.gc?.()
-  globalThis.gc?.()
-  const { heapUsed, arrayBuffers, external } = process.memoryUsage()
-  return heapUsed + arrayBuffers + external
 }
 
 /** Of the server's side alone. */

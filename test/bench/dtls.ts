@@ -1,4 +1,4 @@
-// DTLS handshakes a second of one core, as a share of what the bare asymmetric operations in them would allow; records a second beside
+// DTLS handshakes, directly and through a join proxy, a second of one core, as a share of what the bare asymmetric operations in them would allow; records a second beside
 // their bare AEAD; memory of half-open handshakes and of sessions.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ export function benchDtls(): Promise<readonly BenchResult[]> {
     ['native', []],
     ['portable', [`--require=${join(import.meta.dirname, '../support/boringssl-preload.cjs')}`]],
   ] as const) {
-    const { rates, bytes } = child(flags)
+    const { rates, bytes } = child('dtls-child.ts', flags)
     for (const { name, unit, perSecond, barePerSecond } of rates)
       results.push({
         area: 'join',
@@ -33,11 +33,15 @@ export function benchDtls(): Promise<readonly BenchResult[]> {
     if (path !== 'native') continue
     for (const { name, value } of bytes) results.push({ area: 'join', name, unit: 'bytes', value, baseline: undefined, ratio: undefined })
   }
+  const { rates, bytes } = child('join-child.ts', [])
+  for (const { name, unit, perSecond, barePerSecond } of rates)
+    results.push({ area: 'join', name, unit, value: perSecond, baseline: barePerSecond, ratio: perSecond / barePerSecond })
+  for (const { name, value } of bytes) results.push({ area: 'join', name, unit: 'bytes', value, baseline: undefined, ratio: undefined })
   return Promise.resolve(results)
 }
 
-function child(flags: readonly string[]): ChildResult {
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', ...flags, join(import.meta.dirname, 'dtls-child.ts')], {
+function child(file: string, flags: readonly string[]): ChildResult {
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', ...flags, join(import.meta.dirname, file)], {
     encoding: 'utf8',
     timeout: 300_000,
   })

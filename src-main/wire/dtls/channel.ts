@@ -141,6 +141,11 @@ class Channel implements DtlsChannel {
     return this.#engine.sessionOf(peerAt(peer))
   }
 
+  /** What max_fragment_length leaves (RFC 6066 §4). */
+  maxPayloadTo(to: SocketAddress): number {
+    return Math.min(this.maxPayloadBytes, this.sessionWith(to)?.maxFragmentBytes ?? this.maxPayloadBytes)
+  }
+
   dtlsCounters(): Readonly<DtlsCounters> {
     return this.#engine.counters()
   }

@@ -48,6 +48,8 @@ export type ConnectionStart =
       readonly recordSequence: number
     }
 
+/** Explicit nonce and the longest tag. */
+const PROTECTION_BYTES = 8 + 16
 /** Records of epoch 1 that come before its keys, and data that comes before Finished. */
 const MAX_EARLY = 8
 const MAX_EARLY_BYTES = 8192
@@ -88,7 +90,11 @@ export class Connection implements HandshakeLink {
       limits,
       writer: this.#records,
       transmit: (datagram) => hooks.transmit(datagram),
-      sizes: () => ({ datagramBytes: maxDatagramBytes, plaintextBytes: this.#plaintextBytes }),
+      // Who takes short records alone has room for one of them, not for a datagram of several.
+      sizes: () => ({
+        datagramBytes: Math.min(maxDatagramBytes, RECORD_HEADER_BYTES + this.#plaintextBytes + PROTECTION_BYTES),
+        plaintextBytes: this.#plaintextBytes,
+      }),
     })
     this.#deadline = clock.setTimer(limits.handshakeMs, () =>
       this.#end(new AppError('dtls.timeout', 'The handshake was not finished in time', { retryable: true })),

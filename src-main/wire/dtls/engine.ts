@@ -27,6 +27,8 @@ export interface DtlsEngineOptions<Peer extends DtlsPeer> {
   readonly server?: DtlsServerSettings
   /** How handshakes are opened with a peer; undefined where none may be. */
   readonly client?: (peer: Peer) => DtlsClientSettings | undefined
+  /** Whether a peer that has shown its cookie gets one of the places for handshakes; all do unless told. */
+  readonly mayBegin?: (peer: Peer) => boolean
   readonly limits?: Partial<DtlsLimits>
   /** What the path carries in one piece. */
   readonly maxDatagramBytes: number
@@ -223,7 +225,7 @@ export class DtlsEngine<Peer extends DtlsPeer> {
     }
     // Both of us have begun; ours goes on.
     if (handshaking?.role === 'client') return
-    if (handshaking === undefined && !this.#hasPlace()) {
+    if (handshaking === undefined && (this.#options.mayBegin?.(peer) === false || !this.#hasPlace())) {
       this.#counters.dropped++
       return
     }

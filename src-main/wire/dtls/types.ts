@@ -33,7 +33,7 @@ interface CommonSettings {
   /** In order of preference; all by default. */
   readonly suites?: readonly SuiteName[]
   readonly groups?: readonly GroupName[]
-  readonly credential?: Credential
+  readonly credential?: Credential | undefined
   readonly verifyPeer?: PeerVerifier
   /** Whether the peer may prove itself with a raw public key too. */
   readonly acceptsRawPublicKeys?: boolean

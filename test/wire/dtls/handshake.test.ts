@@ -95,6 +95,8 @@ describe('a handshake', () => {
     expect(talk.server.engine.send({ key: 'client' }, new Uint8Array(513))).toBe(false)
     expect(talk.client.engine.send(SERVER, new Uint8Array(512))).toBe(true)
     for (const { payload } of talk.sent) {
+      // Constrained peers have buffers for one record (Californium drops what is longer).
+      expect(payload.length).toBeLessThanOrEqual(13 + 512 + 32)
       for (let offset = 0; offset < payload.length;) {
         const length = (payload[offset + 11] ?? 0) * 256 + (payload[offset + 12] ?? 0)
         if (payload[offset] === 25) break
