@@ -1,5 +1,5 @@
 // `npm run fuzz [-- --count N] [--seed N]`: a million mutated datagrams against an endpoint with a Resource Directory, then as many
-// DTLS records. Exits 1 on any fault.
+// DTLS records and hostile OSCORE messages. Exits 1 on any fault.
 import { parseArgs } from 'node:util'
 import { loadCorpus } from './corpus.ts'
 import { fuzz } from './fuzz.ts'
@@ -31,3 +31,5 @@ console.log(problems.length === 0 ? 'no fault' : `${problems.length} faults`)
 process.exitCode = problems.length === 0 ? 0 : 1
 
 await import('./dtls-run.ts')
+await import('./oscore-run.ts')
+await import('./join-run.ts')

@@ -1,0 +1,11 @@
+// The face of join.
+export * from './brski/index.ts'
+export * from './est/index.ts'
+export * from './jpy/index.ts'
+export * from './masa/index.ts'
+export * from './pledge/index.ts'
+export * from './port/index.ts'
+export * from './proxy/index.ts'
+export * from './registrar/index.ts'
+export * from './types.ts'
+export * from './voucher/index.ts'
