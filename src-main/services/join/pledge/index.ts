@@ -1,0 +1,3 @@
+// The pledge: for simulated devices and tests.
+export { Pledge } from './pledge.ts'
+export type { JoinedPledge, PledgeKeeper, PledgeOptions, PledgeStep } from './types.ts'
