@@ -39,7 +39,7 @@ describeWithPeer('libcoap client observes our server', COAP_CLIENT, (program) =>
     // Without an estimate of the round trip, Non-confirmable notifications leave three seconds apart (RFC 7641 §4.5.1).
     expect(numbers.length).toBeGreaterThanOrEqual(4)
     expect(numbers).toEqual(ascending(numbers))
-    await expect.poll(() => place.endpoint.holdings().observers, { timeout: 5000 }).toBe(0)
+    await expect.poll(() => place.endpoint.holdings().observers, { timeout: 20_000 }).toBe(0)
   })
 })
 
@@ -104,7 +104,7 @@ describeWithPeer('our client observes libcoap server', COAP_SERVER, (program) =>
     }
     const another = await ours(address)
     another.channel.send(encodeMessage(ping), at)
-    await expect.poll(() => endpoint.counters().resetsSent, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => endpoint.counters().resetsSent, { timeout: 20_000 }).toBe(1)
   })
 })
 
@@ -167,6 +167,6 @@ describe.each(FAMILIES)('npm coap, %s', (_, address) => {
     const numbers = (await take(observation, 4)).map(Number)
     expect(numbers).toEqual(ascending(numbers))
     await observation.cancel()
-    await expect.poll(() => finished, { timeout: 5000 }).toBe(true)
+    await expect.poll(() => finished, { timeout: 20_000 }).toBe(true)
   })
 })

@@ -35,10 +35,10 @@ export interface OurDtlsEnd {
   close(): Promise<void>
 }
 
-/** With an echo where it serves. `loss` is the share of our datagrams that never leave. */
+/** `loss` is the share of our datagrams that never leave. With an echo where it serves, unless something above it answers. */
 export async function openOurEnd(
   options: Omit<DtlsChannelOptions, 'channel' | 'clock' | 'random' | 'logger'>,
-  loss = 0,
+  { loss = 0, echoes = options.server !== undefined }: { readonly loss?: number; readonly echoes?: boolean } = {},
 ): Promise<OurDtlsEnd> {
   const udp = await openUdpChannel({ bindAddress: LOOPBACK, port: 0, logger: silentLogger })
   const data: string[] = []
@@ -73,7 +73,7 @@ export async function openOurEnd(
   channel.subscribe((event) => {
     if (event.kind !== 'datagram') return
     data.push((utf8ToText(event.datagram.payload) ?? '?').trim())
-    if (options.server !== undefined) channel.send(event.datagram.payload, event.datagram.source)
+    if (echoes) channel.send(event.datagram.payload, event.datagram.source)
   })
   return {
     channel,

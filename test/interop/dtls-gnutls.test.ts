@@ -77,7 +77,7 @@ describeWithPeer('gnutls-cli at our server', ['gnutls-cli'], (gnutls) => {
   })
 
   it('goes on where a tenth of our datagrams is lost', async () => {
-    const ours = await openOurEnd({ server: serverSettings({ clientCertificates: 'required' }) }, 0.1)
+    const ours = await openOurEnd({ server: serverSettings({ clientCertificates: 'required' }) }, { loss: 0.1 })
     const peer = connect(ours, [...priority('+ECDHE-ECDSA:+AES-128-CCM-8'), ...files('client')])
     expect(await peer.heard(/Handshake was completed/, 40_000), peer.output()).toBe(true)
   })

@@ -11,7 +11,7 @@ import { freePort } from './our-server.ts'
 const BIG = utf8('0123456789abcdef'.repeat(300))
 
 async function ourServer(settings: Partial<DtlsServerSettings>): Promise<{ readonly uri: string; readonly seen: string[] }> {
-  const ours = await openOurEnd({ server: serverSettings(settings) })
+  const ours = await openOurEnd({ server: serverSettings(settings) }, { echoes: false })
   const seen: string[] = []
   const tree = new ResourceTree()
   tree.add('/who', {

@@ -98,7 +98,7 @@ describeWithPeer('openssl s_client at our server', ['openssl'], (openssl) => {
   })
 
   it('goes on where a fifth of our datagrams is lost', async () => {
-    const ours = await openOurEnd({ server: serverSettings({ clientCertificates: 'required' }) }, 0.2)
+    const ours = await openOurEnd({ server: serverSettings({ clientCertificates: 'required' }) }, { loss: 0.2 })
     const peer = connect(ours, [...ciphers('ECDHE-ECDSA-AES128-CCM8'), ...credentials('client')])
     expect(await peer.heard(/CONNECTION ESTABLISHED/, 40_000), peer.output()).toBe(true)
   })

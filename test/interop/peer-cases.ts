@@ -91,7 +91,7 @@ export function casesOfTheirClient(client: PeerClient): void {
       expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
       if (!client.cancels) return
       place.change()
-      await expect.poll(() => place.endpoint.holdings().observers, { timeout: 5000 }).toBe(0)
+      await expect.poll(() => place.endpoint.holdings().observers, { timeout: 20_000 }).toBe(0)
     })
   })
 }
@@ -157,7 +157,7 @@ export function casesOfTheirServer(startServer: StartServer): void {
       await observation.cancel()
       expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
       expect(numbers).toHaveLength(4)
-      await expect.poll(observers, { timeout: 5000 }).toBe('none')
+      await expect.poll(observers, { timeout: 20_000 }).toBe('none')
     })
   })
 }

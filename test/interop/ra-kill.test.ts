@@ -16,7 +16,8 @@ import {
   utf8,
   type SocketAddress,
 } from '#main/base/index.ts'
-import { Certificate, CmpClient, createCoapTransport, vaultOfKey, type Enrolled } from '#main/services/ra/index.ts'
+import { Certificate, CmpClient, createCoapTransport, type Enrolled } from '#main/services/ra/index.ts'
+import { vaultOfKey } from '../services/ra/vault.ts'
 import { createRaStore } from '#main/store/index.ts'
 import { CoapEndpoint } from '#main/wire/coap/index.ts'
 import { openUdpChannel } from '#main/wire/ip/index.ts'

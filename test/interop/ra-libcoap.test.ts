@@ -116,7 +116,7 @@ describeWithPeer('libcoap’s coap-client', COAP_CLIENT, (coapClient) => {
 describeWithPeer('coap-client-openssl over DTLS', ['coap-client-openssl'], (coapClient) => {
   it('carries an enrolment over coaps: the same resources, now confidential (RFC 9482 §4)', async () => {
     const served = await serveAuthority()
-    const ours = await openOurEnd({ server: serverSettings() })
+    const ours = await openOurEnd({ server: serverSettings() }, { echoes: false })
     const endpoint = new CoapEndpoint({
       channel: ours.channel,
       tree: served.tree,

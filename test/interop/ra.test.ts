@@ -213,7 +213,7 @@ describeWithPeer('OpenSSL’s CMP client', ['openssl'], (openssl) => {
     expect(out.said).toContain('received POLLREP')
     expect(out.said).toContain('received PKICONF')
     expect(await it.verify()).toBe(`${it.file('cert.pem')}: OK`)
-    expect(served.site.desk.history(outcome?.serial ?? '').map(({ event }) => event)).toEqual(['issued', 'confirmed'])
+    expect(served.site.desk.history(outcome?.serial ?? '').map(({ event }) => event)).toEqual(['approved', 'issued', 'confirmed'])
   })
 
   it('polling: a device that is denied hears the reason', async () => {

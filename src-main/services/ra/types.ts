@@ -81,7 +81,8 @@ export interface AuthorityRecord {
   readonly id: string
   /** Order in which they were made; serial numbers are shared. */
   readonly generation: number
-  readonly state: 'awaiting-certificate' | 'active' | 'retired'
+  /** `lost`: nobody can open its key any more. */
+  readonly state: 'awaiting-certificate' | 'active' | 'retired' | 'lost'
   readonly kind: 'root' | 'subordinate'
   readonly subject: Uint8Array
   readonly algorithm: SigningAlgorithm
@@ -109,6 +110,8 @@ export interface CertificateRecord {
   readonly profile: string
   readonly state: CertificateState
   readonly requester: Requester
+  /** Key of the credential by which the first certificate of this line was had; renewals keep it. Absent: the requester's own. */
+  readonly holder?: string | undefined
   readonly reference: string | undefined
   readonly deviceId: string | undefined
   readonly transactionId: string
@@ -135,6 +138,8 @@ export interface TransactionRecord {
   readonly kind: TransactionKind
   readonly state: TransactionState
   readonly requester: Requester
+  /** How its messages are protected: `signature`, `pbm` or `pbmac1`. Absent: nothing is known of it. */
+  readonly protection?: string | undefined
   readonly reference: string | undefined
   readonly deviceId: string | undefined
   readonly profile: string
@@ -171,7 +176,7 @@ export interface CrlRecord {
 export interface HistoryEntry {
   readonly serial: string
   readonly at: number
-  readonly event: 'issued' | 'confirmed' | 'lapsed' | 'revoked' | 'replaced' | 'refused-by-device'
+  readonly event: 'approved' | 'issued' | 'confirmed' | 'lapsed' | 'revoked' | 'replaced' | 'refused-by-device'
   readonly actor: string
   readonly remark: string
 }
@@ -198,6 +203,10 @@ export interface RaStore {
   isTransactionSpent(id: string): boolean
   /** Newest first. */
   certificates(filter: CertificateFilter): readonly CertificateRecord[]
+  /** Those that were issued since then, whatever has become of them. */
+  countIssued(holder: string, since: number): number
+  /** Those that are neither over, revoked nor replaced, of one holder or one device; `except` does not count. */
+  countLive(whose: { readonly holder: string } | { readonly deviceId: string }, now: number, except?: string): number
   /** Revoked ones of that authority whose end is not before `endsAfter`. */
   revoked(authorityId: string, endsAfter: number): readonly CertificateRecord[]
   transactionRecord(id: string): TransactionRecord | undefined
@@ -247,6 +256,7 @@ export interface RaAuditEvent {
     | 'ra.authority-created'
     | 'ra.authority-activated'
     | 'ra.rolled-over'
+    | 'ra.keys-abandoned'
     | 'ra.issued'
     | 'ra.confirmed'
     | 'ra.lapsed'

@@ -346,7 +346,11 @@ describe('registration authorities', () => {
     const direct = await answerTo(at, await craft({ protector: signedBy(ra), body: { type: 'ir', requests: [vouched] } }))
     expect(direct.failInfo).toBeUndefined()
     const inner = await craft()
-    const single = await answerTo(at, await craft({ protector: signedBy(ra), body: { type: 'nested', messages: [inner] } }))
+    const { transactionID, senderNonce } = readMessage(inner).header
+    const wrapped: PkiBody = { type: 'nested', messages: [inner] }
+    await expectRefused(at, await craft({ protector: signedBy(ra), header: { senderNonce }, body: wrapped }), 'badRequest')
+    await expectRefused(at, await craft({ protector: signedBy(ra), header: { transactionID }, body: wrapped }), 'badSenderNonce')
+    const single = await answerTo(at, await craft({ protector: signedBy(ra), header: { transactionID, senderNonce }, body: wrapped }))
     expect(single.message.body.type).toBe('ip')
     expect(single.message.header.transactionID).toEqual(readMessage(inner).header.transactionID)
     const batch = await answerTo(

@@ -46,12 +46,13 @@ export function certRequest(
   template: Partial<CertTemplate> = {},
   popo: Partial<CertReqMsg> = {},
   signer = key,
+  controls: CertReqMsg['controls'] = [],
 ): CertReqMsg {
   const whole: CertTemplate = { subject: nameOf('CN=lamp-1'), publicKey: key.spki, ...template }
   const certReqId = popo.certReqId ?? 0
-  const requestBytes = encodeCertRequest(certReqId, whole, [])
+  const requestBytes = encodeCertRequest(certReqId, whole, controls)
   const proof = { kind: 'signature', algorithm: signatureAlgorithmOf(signer.algorithm), signature: signAs(signer, requestBytes) } as const
-  return { requestBytes, certReqId, template: whole, controls: [], popo: proof, regInfo: [], ...popo }
+  return { requestBytes, certReqId, template: whole, controls, popo: proof, regInfo: [], ...popo }
 }
 
 export function headerOf(protector: Protector, changes: Partial<PkiHeader> = {}): Parameters<typeof protectMessage>[0] {

@@ -18,7 +18,6 @@ import {
   RaDesk,
   RegistrationAuthority,
   SiteCa,
-  vaultOfKey,
   type KeyVault,
   type CmpClientOptions,
   type CmpTransport,
@@ -34,6 +33,7 @@ import { readMessage, type PkiMessage } from '../../../src-main/services/ra/cmp/
 import { buildName, parseNameText, type GeneralName } from '../../../src-main/services/ra/x509/names.ts'
 import { extensionOf, keyIdOf, writeCertificate } from '../../../src-main/services/ra/x509/write.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { vaultOfKey } from './vault.ts'
 
 export const VECTORS = join(import.meta.dirname, '../../vectors/cmp')
 

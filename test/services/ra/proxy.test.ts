@@ -156,7 +156,7 @@ describe('what is done to messages (RFC 9483 §5.2)', () => {
     expect(toHex(outer.extraCerts[0]!)).toBe(toHex(ra.certificate.bytes))
     const inner = outer.body.type === 'nested' ? readMessage(outer.body.messages[0]!) : outer
     expect([inner.body.type, toHex(inner.header.transactionID!)]).toEqual(['ir', toHex(outer.header.transactionID!)])
-    expect(toHex(inner.header.senderNonce!)).not.toBe(toHex(outer.header.senderNonce!))
+    expect(toHex(inner.header.senderNonce!)).toBe(toHex(outer.header.senderNonce!))
   })
 
   it.each(['keep', 'raVerified'] as const)(
@@ -230,7 +230,8 @@ describe('what is kept', () => {
     at.down = true
     const first = at.client('pki', signedBy(lamp)).enrol('ir', wish())
     await reached(() => at.proxy.holdings.queued === 1)
-    const second = at.client('pki', signedBy(lamp)).enrol('ir', wish())
+    const other = manufacturer.device('CN=lamp-2')
+    const second = at.client('pki', signedBy(other)).enrol('ir', { ...wish(), subject: nameOf('CN=lamp-2') })
     await expect(second).rejects.toMatchObject({ details: { failInfo: ['systemUnavail'] } })
     expect(at.proxy.holdings).toEqual({ running: 0, queued: 1 })
     at.proxy.close()
@@ -240,6 +241,18 @@ describe('what is kept', () => {
     await expect(tight.client('pki', signedBy(lamp)).enrol('ir', wish())).rejects.toMatchObject({
       details: { failInfo: ['systemUnavail'] },
     })
+  })
+
+  it('of one device: a newer request that waits takes the place of the older', async () => {
+    const at = await bench([{ mode: 'forward', select: { profile: 'pki' } }])
+    at.down = true
+    for (let count = 0; count < 3; count++)
+      at.client('pki', signedBy(lamp))
+        .enrol('ir', wish())
+        .catch(() => undefined)
+    await reached(() => at.proxy.holdings.queued === 1)
+    await at.clock.advance(1000)
+    expect(at.proxy.holdings).toEqual({ running: 0, queued: 1 })
   })
 
   it('waits for a customer that is down, with growing pauses, and lets the device poll meanwhile', async () => {

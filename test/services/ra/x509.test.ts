@@ -1,17 +1,15 @@
 // Certificates, CRLs, requests, paths, names and the vault, each beside something that nobody here wrote: pkijs, Node’s X.509, OpenSSL’s files.
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Certificate as PkijsCertificate, CertificateRevocationList, CertificationRequest } from 'pkijs'
 import fc from 'fast-check'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { AppError, generateSigningKey, seededRandom, systemRandom, toHex, utf8 } from '#main/base/index.ts'
+import { describe, expect, it } from 'vitest'
+import { AppError, generateSigningKey, seededRandom, systemRandom, toHex } from '#main/base/index.ts'
 import {
   Certificate,
   DEVICE_PROFILE,
   nameText,
-  openKeyring,
   pemOf,
   readPem,
   parseNameText,
@@ -281,45 +279,7 @@ describe('profiles', () => {
   })
 })
 
-describe('the keyring', () => {
-  const cheap = { n: 1024, r: 8, p: 1 }
-
-  it('opens with its passphrase alone, seals what it is asked for, and binds the purpose', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'groupwright-test-'))
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const path = join(folder, 'keys', 'site.keyring')
-    const vault = await openKeyring({ path, passphrase: 'correct horse', random: systemRandom, cost: cheap })
-    expect(vault.protection).toBe('passphrase')
-    const sealed = await vault.seal('ra:authority:1', utf8('secret'))
-    expect(Buffer.from(sealed).includes('secret')).toBe(false)
-    expect(statSync(path).mode & 0o777).toBe(0o600)
-    const again = await openKeyring({ path, passphrase: 'correct horse', random: systemRandom })
-    expect(await again.open('ra:authority:1', sealed)).toEqual(utf8('secret'))
-    await expect(again.open('ra:authority:2', sealed)).rejects.toMatchObject({ code: 'crypto.authentication-failed' })
-    await expect(openKeyring({ path, passphrase: 'wrong', random: systemRandom })).rejects.toMatchObject({ code: 'ra.vault-locked' })
-    await expect(openKeyring({ path, passphrase: '', random: systemRandom })).rejects.toMatchObject({ code: 'input.invalid' })
-  })
-
-  it('that is spoiled or made cheap is not opened', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'groupwright-test-'))
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const path = join(folder, 'site.keyring')
-    await openKeyring({ path, passphrase: 'x', random: systemRandom, cost: cheap })
-    const kept = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
-    for (const [change, code] of [
-      [{ n: 2048 }, 'ra.vault-locked'],
-      [{ salt: '00' }, 'ra.vault-locked'],
-      [{ version: 9 }, 'store.corrupt'],
-      [{ wrapped: 'xyz' }, 'store.corrupt'],
-      [{ n: 2 ** 40 }, 'crypto.parameter-invalid'],
-    ] as const) {
-      writeFileSync(path, JSON.stringify({ ...kept, ...change }))
-      await expect(openKeyring({ path, passphrase: 'x', random: systemRandom })).rejects.toMatchObject({ code })
-    }
-    writeFileSync(path, 'not a keyring')
-    await expect(openKeyring({ path, passphrase: 'x', random: systemRandom })).rejects.toMatchObject({ code: 'store.corrupt' })
-  })
-
+describe('the key vault', () => {
   it('keeps the authority’s key: another vault cannot open the site', async () => {
     const database = memoryDatabase()
     const clock = new VirtualClock(NOW)

@@ -104,9 +104,9 @@ export function signerEndsSoon(certificate: Certificate, nowMs: number): boolean
   return nowMs > certificate.notAfter - (certificate.notAfter - certificate.notBefore) / 3
 }
 
-/** The authority with its keys; undefined while it waits for its certificate. */
+/** The authority with its keys; undefined while it waits for its certificate, and where its keys are lost. */
 export async function openAuthority(record: AuthorityRecord, vault: KeyVault): Promise<Authority | undefined> {
-  if (record.certificate === undefined || record.signer === undefined) return undefined
+  if (record.certificate === undefined || record.signer === undefined || record.state === 'lost') return undefined
   const certificate = new Certificate(record.certificate)
   const key = importSigningKey(await vault.open(keyPurpose(record.id, 'authority'), record.sealedKey))
   const signerKey = importSigningKey(await vault.open(keyPurpose(record.id, 'signer'), record.signer.sealedKey))

@@ -5,9 +5,17 @@ import { AppError } from '#main/base/index.ts'
 const LINE = 64
 
 export function pemOf(label: 'CERTIFICATE' | 'X509 CRL' | 'CERTIFICATE REQUEST', der: Uint8Array): string {
-  const text = btoa(String.fromCharCode(...der))
-  const lines = text.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
+  const lines = base64Of(der).match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+}
+
+/** A list of many revoked certificates is longer than a call takes arguments. */
+const CHUNK = 8192
+
+export function base64Of(bytes: Uint8Array): string {
+  let binary = ''
+  for (let at = 0; at < bytes.length; at += CHUNK) binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK))
+  return btoa(binary)
 }
 
 /** All objects of that label in a text, e.g. a chain; throws `input.invalid` where one cannot be read or there is none. */

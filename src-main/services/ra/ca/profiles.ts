@@ -1,5 +1,5 @@
 // Certificate profiles: which names, keys, purposes and times a certificate gets (RFC 5280 §4.2, RFC 9483 §4.1.3).
-import { AppError } from '#main/base/index.ts'
+import { AppError, importVerifyingKey } from '#main/base/index.ts'
 import { elementsOf, Oid, readDer } from '../der/index.ts'
 import { keyTypeOf } from '../x509/algorithms.ts'
 import { KeyUsage, type Extension } from '../x509/certificate.ts'
@@ -84,6 +84,8 @@ export interface Grant {
 
 /** Clocks of devices lag: a certificate that begins now would not be valid yet for some. */
 const BACKDATED_MS = 300_000
+/** Nobody lays in certificates for later. */
+const MAX_POSTDATED_MS = 7 * DAY_S * 1000
 const MIN_RSA_BITS = 2048
 const MAX_ALT_NAMES = 16
 /** Extensions that may be asked for; others make the request fail (RFC 9483 §4.1.3: unacceptable templates are refused). */
@@ -114,6 +116,7 @@ export function grantOf(
   const altNames = altNamesOf(profile, wish, device, owned, own)
   if (isNullName(subject) && altNames.length === 0) throw new Refusal('badCertTemplate', 'The request has no name')
   const notBefore = Math.max(wish.notBefore ?? 0, nowMs - BACKDATED_MS)
+  if (notBefore > nowMs + MAX_POSTDATED_MS) throw new Refusal('badCertTemplate', 'Certificates are not made for a time far ahead')
   const notAfter = Math.min(wish.notAfter ?? Number.POSITIVE_INFINITY, notBefore + profile.lifetimeS * 1000, issuerNotAfter)
   if (notAfter <= Math.max(notBefore, nowMs))
     throw new Refusal('badCertTemplate', 'The validity that is asked for is over or cannot be granted')
@@ -138,14 +141,28 @@ export function grantOf(
 function requireKey(profile: CertificateProfile, spki: Uint8Array): void {
   const type = keyTypeOf(spki)
   if (!profile.keyTypes.some((known) => known === type)) throw new Refusal('badAlg', `The profile takes no key of the kind ${type}`)
-  // An RSA key of n bits takes n/8 bytes and some for the frame.
-  if (type === 'RSA' && spki.length < MIN_RSA_BITS / 8) throw new Refusal('badAlg', 'The RSA key is too short')
+  // By what the library reads: the length of the whole says nothing, for a long exponent fills it up.
+  if (type === 'RSA' && importVerifyingKey(spki).bits < MIN_RSA_BITS) throw new Refusal('badAlg', 'The RSA key is too short')
 }
 
 function asksForAuthority({ extensions }: Wish): boolean {
   const constraints = extensions.find(({ id }) => id === Oid.basicConstraints)
   if (constraints === undefined) return false
   return elementsOf(readDer(constraints.value)).length > 0
+}
+
+/** For requests that somebody else grants: that every name belongs to the requester, and that no authority is asked for. Throws `Refusal`. */
+export function requireOwnNames(
+  wish: Wish,
+  device: NamedDevice,
+  own?: { readonly subject: Uint8Array; readonly subjectAltNames: readonly GeneralName[] },
+): void {
+  if (asksForAuthority(wish)) throw new Refusal('notAuthorized', 'A certificate of an authority is not granted to devices')
+  const kept = own === undefined ? undefined : { subject: own.subject, altNames: own.subjectAltNames }
+  const requested = { ...DEVICE_PROFILE, assignedAltNames: [] }
+  const subject = subjectOf(requested, wish, device, ownedNames(device), kept)
+  const altNames = altNamesOf(requested, wish, device, ownedNames(device), kept)
+  if (isNullName(subject) && altNames.length === 0) throw new Refusal('badCertTemplate', 'The request has no name')
 }
 
 /** In lower case; what the credential and its pre-registration say the device is called. */

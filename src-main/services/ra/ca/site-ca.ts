@@ -260,7 +260,8 @@ export class SiteCa {
     })
     this.#audit('ra.revoked', actor, { serial, subject: revoked.subject, reason })
     this.#tell({ kind: 'revoked', certificate: revoked })
-    this.refreshCrl(revoked.authorityId)
+    // A list of an authority whose key is lost is never signed again; here the certificate counts for nothing all the same.
+    if (this.#authorities.some(({ record }) => record.id === revoked.authorityId)) this.refreshCrl(revoked.authorityId)
     return revoked
   }
 

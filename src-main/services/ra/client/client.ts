@@ -201,7 +201,7 @@ export class CmpClient {
   /** The certificate where it is what was asked for, or why it is not. */
   async #examine(response: CertResponse, caPubs: readonly Uint8Array[], answer: PkiMessage, key: SigningKey): Promise<Enrolled | AppError> {
     const { clock, protector } = this.#options
-    const certificate = response.certificate === undefined ? undefined : tryCertificate(response.certificate)
+    const certificate = response.certificate === undefined ? undefined : this.#pool.read(response.certificate)
     if (certificate === undefined || !equalBytes(certificate.spki, key.spki))
       return new AppError('ra.rejected', 'The certificate is for another key')
     const others = answer.extraCerts.flatMap((bytes) => this.#pool.read(bytes) ?? [])
@@ -221,7 +221,7 @@ export class CmpClient {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const der = response.certificate ?? new Uint8Array(0)
-    const certificate = tryCertificate(der)
+    const certificate = this.#pool.read(der)
     const name = certificate === undefined ? undefined : certificateHashOf(certificate.signatureAlgorithm)
     const named = certificate?.signatureAlgorithm.algorithm === Oid.ed25519 ? hashAlgorithm('sha512') : undefined
     const statusInfo = accept ? statusOf('accepted') : statusOf('rejection', 'The certificate is not acceptable', 'incorrectData')

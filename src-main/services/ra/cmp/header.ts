@@ -23,7 +23,7 @@ import {
 } from '../der/index.ts'
 import { encodeAlgorithm, readAlgorithm, type AlgorithmIdentifier } from '../x509/algorithms.ts'
 import { encodeGeneralName, readGeneralName, type GeneralName } from '../x509/names.ts'
-import { encodeFreeText, readFreeText } from './status.ts'
+import { encodeFreeText, readFreeText, Refusal } from './status.ts'
 
 export interface InfoTypeAndValue {
   readonly type: string
@@ -131,6 +131,16 @@ export function hasImplicitConfirm({ generalInfo }: PkiHeader): boolean {
   if (found === undefined) return false
   if (found.value?.length !== 2 || found.value[0] !== Tag.NULL) throw invalidDer('an implicitConfirm that is not NULL')
   return true
+}
+
+/** Either without confirmation, or with a time for it (RFC 9483 §3.1). Throws `Refusal`, or `der.invalid`. */
+export function checkConfirmation(header: PkiHeader): void {
+  const wait = header.generalInfo.find(({ type }) => type === Oid.itConfirmWaitTime)
+  if (wait === undefined) return
+  const time = wait.value === undefined ? undefined : readDer(wait.value)
+  if (time?.tag !== Tag.GENERALIZED_TIME) throw invalidDer('a confirmWaitTime that is no GeneralizedTime')
+  timeValue(time)
+  if (hasImplicitConfirm(header)) throw new Refusal('badRequest', 'The message wants no confirmation and sets a time for it')
 }
 
 export const IMPLICIT_CONFIRM: InfoTypeAndValue = { type: Oid.itImplicitConfirm, value: NULL }

@@ -5,7 +5,7 @@ import { KeyUsage, tryCertificate, type Certificate } from '../x509/certificate.
 import { isNullName, sameName } from '../x509/names.ts'
 import { encodeBody, type PkiBody } from './body.ts'
 import { encodeHeader, type PkiHeader } from './header.ts'
-import { computeMac, newMacAlgorithm } from './mac.ts'
+import { computeMac, macKindOf, newMacAlgorithm, type MacKind } from './mac.ts'
 import { assembleMessage, protectedPart, type PkiMessage } from './message.ts'
 import { Refusal } from './status.ts'
 
@@ -25,6 +25,11 @@ export type Protector =
       /** With its parameters; by default PBMAC1 with fresh ones. */
       readonly algorithm?: AlgorithmIdentifier
     }
+
+/** What a transaction keeps to from its first message on (RFC 9483 §3.2); undefined for a message without protection. */
+export function protectionKindOf({ protectionAlg }: PkiHeader): MacKind | 'signature' | undefined {
+  return protectionAlg === undefined ? undefined : (macKindOf(protectionAlg) ?? 'signature')
+}
 
 export type HeaderDraft = Omit<PkiHeader, 'protectionAlg' | 'senderKID'>
 

@@ -1,13 +1,38 @@
 // Reads DER (X.690 §10): every element keeps the bytes it came in, so that what was signed is what is verified. Total and without recursion.
 import { AppError } from '#main/base/index.ts'
 
-/** An element: a view into the message, nothing is copied. */
-export interface Der {
+/** An element: a view into the message, nothing is copied. A view costs more than to read its header: it is made when somebody looks. */
+export class Der {
   /** The identifier octet; tag numbers of 31 and more are not spoken here. */
   readonly tag: number
+  readonly #data: Uint8Array
+  readonly #start: number
+  readonly #contentStart: number
+  readonly #end: number
+  #content: Uint8Array | undefined
+
+  constructor(tag: number, data: Uint8Array, start: number, contentStart: number, end: number) {
+    this.tag = tag
+    this.#data = data
+    this.#start = start
+    this.#contentStart = contentStart
+    this.#end = end
+  }
+
   /** Identifier, length and content. */
-  readonly bytes: Uint8Array
-  readonly content: Uint8Array
+  get bytes(): Uint8Array {
+    return this.#data.subarray(this.#start, this.#end)
+  }
+
+  get content(): Uint8Array {
+    this.#content ??= this.#data.subarray(this.#contentStart, this.#end)
+    return this.#content
+  }
+
+  /** Of `bytes`. */
+  get length(): number {
+    return this.#end - this.#start
+  }
 }
 
 export const Tag = {
@@ -49,7 +74,7 @@ export function invalidDer(why: string): AppError {
 /** The one element that the bytes are; throws `der.invalid`. */
 export function readDer(bytes: Uint8Array): Der {
   const element = elementAt(bytes, 0)
-  if (element.bytes.length !== bytes.length) throw invalidDer('bytes follow the element')
+  if (element.length !== bytes.length) throw invalidDer('bytes follow the element')
   return element
 }
 
@@ -73,7 +98,7 @@ function elementAt(data: Uint8Array, start: number): Der {
   }
   const end = at + length
   if (end > data.length) throw invalidDer('an element is longer than what holds it')
-  return { tag, bytes: data.subarray(start, end), content: data.subarray(at, end) }
+  return new Der(tag, data, start, at, end)
 }
 
 /** The fields of a constructed element, one after the other. */
@@ -98,7 +123,7 @@ export class DerFields {
 
   any(): Der {
     const element = elementAt(this.#data, this.#at)
-    this.#at += element.bytes.length
+    this.#at += element.length
     return element
   }
 
@@ -138,5 +163,5 @@ export function elementsOf(element: Der, tag: number = Tag.SEQUENCE): Der[] {
 export function retag(element: Der, tag: number): Der {
   const bytes = element.bytes.slice()
   bytes[0] = tag
-  return { tag, bytes, content: bytes.subarray(bytes.length - element.content.length) }
+  return new Der(tag, bytes, 0, bytes.length - element.content.length, bytes.length)
 }

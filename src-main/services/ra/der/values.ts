@@ -1,6 +1,6 @@
 // Values of primitive DER elements: integers, object identifiers, bit strings, text, times (X.690 §8, RFC 5280 §4.1.2.5).
 import { utf8ToText } from '#main/base/index.ts'
-import { invalidDer, readDer, Tag, type Der } from './reader.ts'
+import { invalidDer, Tag, type Der } from './reader.ts'
 
 /** The content of an INTEGER, which must be the shortest. */
 export function integerBytes(element: Der, tag: number = Tag.INTEGER): Uint8Array {
@@ -53,11 +53,24 @@ export function booleanValue(element: Der, tag: number = Tag.BOOLEAN): boolean {
 }
 
 const LONGEST_OID_BYTES = 64
+/** The same few come in every message. */
+const REMEMBERED_OIDS = 500
+const oidTexts = new Map<string, string>()
 
 /** Dotted, e.g. `1.2.840.10045.4.3.2`. */
 export function oidText(element: Der, tag: number = Tag.OID): string {
   const { content } = element
   if (element.tag !== tag || content.length === 0 || content.length > LONGEST_OID_BYTES) throw invalidDer('not an OBJECT IDENTIFIER')
+  let key = ''
+  for (const byte of content) key += String.fromCharCode(byte)
+  const known = oidTexts.get(key)
+  if (known !== undefined) return known
+  const text = decodeOid(content)
+  if (oidTexts.size < REMEMBERED_OIDS) oidTexts.set(key, text)
+  return text
+}
+
+function decodeOid(content: Uint8Array): string {
   const arcs: number[] = []
   let value = 0
   let started = false
@@ -112,9 +125,4 @@ export function timeValue(element: Der): number {
   if (!inRange || new Date(midnight).getUTCDate() !== day) throw invalidDer('a time that is none')
   const fraction = match[7] === undefined ? 0 : Math.floor(Number(`0.${match[7]}`) * 1000)
   return midnight + ((hour * 60 + minute) * 60 + second) * 1000 + fraction
-}
-
-/** What an OCTET STRING holds as DER of its own. */
-export function derInOctets(element: Der): Der {
-  return readDer(octets(element))
 }

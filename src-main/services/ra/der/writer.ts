@@ -2,6 +2,8 @@
 import { utf8 } from '#main/base/index.ts'
 import { context, contextPrimitive, invalidDer, Tag } from './reader.ts'
 
+const SHORT_PART = 24
+
 export function der(tag: number, ...content: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of content) length += part.length
@@ -15,7 +17,9 @@ export function der(tag: number, ...content: readonly Uint8Array[]): Uint8Array 
   }
   let at = 1 + lengthBytes
   for (const part of content) {
-    whole.set(part, at)
+    // The library's copy is for long ones.
+    if (part.length > SHORT_PART) whole.set(part, at)
+    else for (let index = 0; index < part.length; index++) whole[at + index] = part[index] ?? 0
     at += part.length
   }
   return whole

@@ -1,8 +1,8 @@
 // The registration authority: takes a CMP message, answers with one. Checks in the order of RFC 9483 §3.5; what people decide comes in by `RaDesk`.
-import { AppError, silentLogger, toAppError, type Clock, type Logger, type Random, type Timer } from '#main/base/index.ts'
+import { AppError, equalBytes, silentLogger, toAppError, type Clock, type Logger, type Random, type Timer } from '#main/base/index.ts'
 import type { SiteCa } from '../ca/site-ca.ts'
 import type { BodyType, PkiBody } from '../cmp/body.ts'
-import type { PkiHeader } from '../cmp/header.ts'
+import { checkConfirmation, type PkiHeader } from '../cmp/header.ts'
 import { readMessage, type PkiMessage } from '../cmp/message.ts'
 import type { MacLimits } from '../cmp/mac.ts'
 import { Refusal, statusOf, toRefusal, type FailInfo } from '../cmp/status.ts'
@@ -13,6 +13,7 @@ import { confirm, lapseOverdue, poll, rejectByError } from './confirmation.ts'
 import { audit, type RaContext, type RaSettings } from './context.ts'
 import { Credentials, type Credential } from './credentials.ts'
 import { enrol, REPLY_TYPES } from './enrolment.ts'
+import { RefusalLog } from './refusals.ts'
 import { CMP_2000, CMP_2021, Replies } from './replies.ts'
 import { revokeByRequest } from './revocation.ts'
 import { answerInfos } from './support.ts'
@@ -71,14 +72,17 @@ export interface RaAnswer {
 const NONCE_MIN_BYTES = 16
 /** Of what goes into the audit and back to the sender: parts of it may be the sender's own words. */
 const MAX_REASON = 300
+/** Messages of a batch: each is as much work as one by itself. */
+const MAX_NESTED = 32
 const LOOK_EVERY_MS = 3_600_000
-const FIRST_BODIES: readonly BodyType[] = ['ir', 'cr', 'kur', 'p10cr', 'rr', 'genm', 'nested']
+const FIRST_BODIES: readonly BodyType[] = ['ir', 'cr', 'kur', 'p10cr', 'rr', 'genm']
 
 export class RegistrationAuthority {
   readonly context: RaContext
   #credentials: Credentials
   readonly #options: RaOptions
   readonly #commits: CommitQueue | undefined
+  readonly #refusals: RefusalLog
   #timer: Timer | undefined
   #dueAt = Number.POSITIVE_INFINITY
   #closed = false
@@ -104,6 +108,7 @@ export class RegistrationAuthority {
       changed: options.onChange ?? (() => undefined),
     }
     this.#credentials = this.#makeCredentials(options.manufacturerAnchors ?? [], options.trustedRas ?? [])
+    this.#refusals = new RefusalLog(clock, (actor, details) => audit(this.context, 'ra.refused', actor, details))
     this.#lapse()
   }
 
@@ -140,13 +145,13 @@ export class RegistrationAuthority {
       this.#checkHeader(message.header, message.body)
       if (origin.allowed?.includes(message.body.type) === false) throw new Refusal('badRequest', 'The message does not belong to this path')
       credential = await this.#credentials.authenticate(message)
-      return { bytes: await this.#answer(message, credential, origin, false), failInfo: undefined, isError: false }
+      return { bytes: await this.#answer(message, credential, origin), failInfo: undefined, isError: false }
     } catch (thrown) {
       return await this.#refuse(thrown, message, credential, origin)
     }
   }
 
-  async #answer(message: PkiMessage, credential: Credential, origin: RequestOrigin, vouched: boolean): Promise<Uint8Array> {
+  async #answer(message: PkiMessage, credential: Credential, origin: RequestOrigin): Promise<Uint8Array> {
     const { body, header } = message
     const { context } = this
     switch (body.type) {
@@ -154,7 +159,7 @@ export class RegistrationAuthority {
       case 'cr':
       case 'kur':
       case 'p10cr':
-        return await enrol(context, { message, body, credential, profilePath: origin.profile, vouched })
+        return await enrol(context, { message, body, credential, profilePath: origin.profile })
       case 'certConf':
         return await confirm(context, message, body, credential)
       case 'pollReq':
@@ -194,6 +199,8 @@ export class RegistrationAuthority {
   async #unwrap(message: PkiMessage, inner: readonly Uint8Array[], credential: Credential, origin: RequestOrigin): Promise<Uint8Array> {
     if (credential.requester.kind !== 'ra') throw new Refusal('notAuthorized', 'Only a registration authority may wrap messages')
     if (inner.length === 0) throw new Refusal('badRequest', 'The nested message is empty')
+    if (inner.length === 1) checkAdded(message, inner[0])
+    if (inner.length > MAX_NESTED) throw new Refusal('badRequest', 'The nested message holds too many messages')
     const answers: Uint8Array[] = []
     for (const bytes of inner) answers.push(await this.#handleInner(bytes, origin))
     const [only] = answers
@@ -209,7 +216,7 @@ export class RegistrationAuthority {
       if (message.body.type === 'nested') throw new Refusal('badRequest', 'Messages are wrapped once')
       this.#checkHeader(message.header, message.body)
       credential = await this.#credentials.authenticate(message)
-      return await this.#answer(message, credential, origin, true)
+      return await this.#answer(message, credential, origin)
     } catch (thrown) {
       return (await this.#refuse(thrown, message, credential, origin)).bytes
     }
@@ -227,6 +234,7 @@ export class RegistrationAuthority {
     if (FIRST_BODIES.includes(body.type) && header.recipNonce !== undefined) {
       throw new Refusal('badRecipientNonce', 'The first message of a transaction answers none')
     }
+    checkConfirmation(header)
     if (header.messageTime === undefined) {
       if (settings.requireMessageTime) throw new Refusal('badTime', 'The message does not say when it was made')
     } else if (Math.abs(header.messageTime - clock.now()) > settings.messageTimeWindowS * 1000) {
@@ -242,7 +250,7 @@ export class RegistrationAuthority {
   ): Promise<RaAnswer> {
     const refusal = toRefusal(thrown) ?? this.#failure(thrown)
     const { failInfo } = refusal
-    audit(this.context, 'ra.refused', credential?.requester.name ?? origin.source, {
+    this.#refusals.tell(credential?.requester.name ?? origin.source, {
       failInfo,
       why: refusal.message.slice(0, MAX_REASON),
       source: origin.source,
@@ -296,6 +304,15 @@ export class RegistrationAuthority {
     this.#timer?.cancel()
     this.#timer = this.context.clock.setTimer(Math.max(atMs - this.context.clock.now(), 0), () => this.#lapse())
   }
+}
+
+/** A message that is wrapped alone gives its identifier and its nonce to what wraps it (RFC 9483 §5.2.2.1). */
+function checkAdded({ header }: PkiMessage, inner: Uint8Array | undefined): void {
+  if (inner === undefined) return
+  const { transactionID, senderNonce } = readMessage(inner).header
+  const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean => a !== undefined && b !== undefined && equalBytes(a, b)
+  if (!same(transactionID, header.transactionID)) throw new Refusal('badRequest', 'The wrapped message belongs to another transaction')
+  if (!same(senderNonce, header.senderNonce)) throw new Refusal('badSenderNonce', 'The wrapped message has another nonce')
 }
 
 /** A rejection in the response that the request has; undefined where there is none of that kind. */

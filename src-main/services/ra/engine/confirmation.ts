@@ -3,9 +3,10 @@ import { equalBytes, hash, toHex, type HashName } from '#main/base/index.ts'
 import type { CertStatus, PkiBody } from '../cmp/body.ts'
 import type { PkiHeader } from '../cmp/header.ts'
 import type { PkiMessage } from '../cmp/message.ts'
+import { protectionKindOf } from '../cmp/protection.ts'
 import { PkiStatus, Refusal, statusOf } from '../cmp/status.ts'
 import type { CertificateRecord, TransactionRecord } from '../types.ts'
-import { certificateHashOf, hashOf } from '../x509/algorithms.ts'
+import { certificateHashOf, hashOf, signatureAlgorithmOf } from '../x509/algorithms.ts'
 import { Certificate } from '../x509/certificate.ts'
 import { audit, type RaContext } from './context.ts'
 import type { Credential } from './credentials.ts'
@@ -25,7 +26,7 @@ export async function confirm(context: RaContext, message: PkiMessage, body: Cer
   checkNonces(message.header, record)
   const certificate = context.store.certificate(record.serial)
   if (certificate === undefined) throw new Refusal('systemFailure', 'The certificate is gone')
-  const accepted = readVerdict(body, record, certificate, message.header)
+  const accepted = readVerdict(body, record, certificate, message.header, ownHashOf(context, certificate))
   return await close(context, message, record, certificate, credential, accepted)
 }
 
@@ -56,6 +57,14 @@ async function close(
     // The timer, or the same message, may have been quicker.
     const current = store.transactionRecord(record.id)
     if (current?.state !== 'issued') return current?.requestHash === requestHash(message.bytes) ? current.response : undefined
+    // Somebody may have revoked it, or another update of the same certificate has been confirmed.
+    const now = store.certificate(certificate.serial)
+    const replaced = now?.replaces === undefined ? undefined : store.certificate(now.replaces)
+    if (now?.state !== 'unconfirmed' || replaced?.replacedBy !== undefined) {
+      store.saveTransaction({ ...record, state: 'done', response: undefined, remark: 'revoked before it was confirmed' })
+      if (now?.state === 'unconfirmed') context.ca.revoke(now.serial, 'superseded', record.requester.name, 'another update was confirmed')
+      return 'revoked'
+    }
     store.saveTransaction({
       ...record,
       state: accepted ? 'confirmed' : 'done',
@@ -63,20 +72,30 @@ async function close(
       nonce,
       requestHash: requestHash(message.bytes),
     })
-    if (accepted) store.saveCertificate({ ...certificate, state: 'valid' })
+    if (accepted) store.saveCertificate({ ...now, state: 'valid' })
     const event = accepted ? 'confirmed' : 'refused-by-device'
     store.addHistory({ serial: certificate.serial, at: clock.now(), event, actor: record.requester.name, remark: '' })
     if (accepted) retireReplaced(context, certificate.serial)
     else context.ca.revoke(certificate.serial, 'cessationOfOperation', record.requester.name, 'refused by the device')
     return bytes
   })
+  if (outcome === 'revoked') {
+    context.changed()
+    throw new Refusal('certRevoked', 'The certificate has been revoked before it was confirmed')
+  }
   if (outcome === undefined) throw new Refusal('badRequest', 'The confirmation came too late')
   if (accepted) audit(context, 'ra.confirmed', record.requester.name, { serial: certificate.serial })
   context.changed()
   return outcome
 }
 
-function readVerdict({ statuses }: CertConf, record: TransactionRecord, certificate: CertificateRecord, header: PkiHeader): boolean {
+function readVerdict(
+  { statuses }: CertConf,
+  record: TransactionRecord,
+  certificate: CertificateRecord,
+  header: PkiHeader,
+  ownHash: HashName,
+): boolean {
   const [status, ...more] = statuses
   // An empty confirmation rejects all certificates of the transaction (RFC 9810 §5.3.18).
   if (status === undefined) return false
@@ -85,14 +104,21 @@ function readVerdict({ statuses }: CertConf, record: TransactionRecord, certific
   const rejected = status.statusInfo?.status === PkiStatus.rejection
   if (!rejected && (status.statusInfo?.failBits ?? []).length > 0)
     throw new Refusal('badRequest', 'The confirmation accepts and fails at once')
-  if (!equalBytes(status.certHash, hash(confirmationHash(status, certificate, header), certificate.der))) {
+  if (!equalBytes(status.certHash, hash(confirmationHash(status, ownHash, header), certificate.der))) {
     throw new Refusal('badCertId', 'The confirmation is for another certificate')
   }
   return !rejected
 }
 
-function confirmationHash({ hashAlg }: CertStatus, { der }: CertificateRecord, { pvno }: PkiHeader): HashName {
-  if (hashAlg === undefined) return certificateHashOf(new Certificate(der).signatureAlgorithm) ?? 'sha256'
+/** That of the signature: of the key of whoever issued it. */
+function ownHashOf({ ca }: RaContext, { authorityId, der }: CertificateRecord): HashName {
+  const issuer = ca.authorities.find(({ record }) => record.id === authorityId)
+  const algorithm = issuer === undefined ? new Certificate(der).signatureAlgorithm : signatureAlgorithmOf(issuer.record.algorithm)
+  return certificateHashOf(algorithm) ?? 'sha256'
+}
+
+function confirmationHash({ hashAlg }: CertStatus, ownHash: HashName, { pvno }: PkiHeader): HashName {
+  if (hashAlg === undefined) return ownHash
   const name = hashOf(hashAlg)
   if (pvno !== CMP_2021) throw new Refusal('badRequest', 'A hash algorithm in a confirmation takes version 3')
   if (name === undefined || name === 'sha1') throw new Refusal('badAlg', 'The hash algorithm of the confirmation is not supported')
@@ -123,6 +149,7 @@ export async function poll(context: RaContext, message: PkiMessage, body: PollRe
       deadlineAt: state === 'waiting' ? record.deadlineAt : context.clock.now() + context.settings.confirmWaitS * 1000,
     })
     const certificate = serial === undefined ? undefined : context.store.certificate(serial)
+    if (certificate?.state === 'revoked' && state !== 'done') throw new Refusal('certRevoked', 'The certificate has just been revoked')
     if (state === 'confirmed' && certificate !== undefined) {
       context.store.saveCertificate({ ...certificate, state: 'valid' })
       retireReplaced(context, certificate.serial)
@@ -178,6 +205,8 @@ function continued(
   if (record.requester.key !== credential.requester.key) {
     throw new Refusal('notAuthorized', 'The message is not from whoever began the transaction')
   }
+  if (record.protection !== undefined && record.protection !== protectionKindOf(message.header))
+    throw new Refusal('badMessageCheck', 'The message is protected otherwise than the one that began the transaction')
   return { record, again: record.requestHash === requestHash(message.bytes) ? record.response : undefined }
 }
 

@@ -39,6 +39,8 @@ export interface CredentialOptions {
   readonly macLimits?: MacLimits
 }
 
+const NO_SECRET = new Uint8Array(16)
+
 export class Credentials {
   readonly #options: CredentialOptions
   readonly #manufacturers: PathValidator
@@ -68,11 +70,11 @@ export class Credentials {
     if (header.protectionAlg === undefined || protection === undefined) throw wrong
     const reference = referenceOf(message)
     const found = reference === undefined ? undefined : store.preRegistration(reference)
-    if (found?.sealedSecret === undefined) throw wrong
-    if (found.expiresAt !== undefined && found.expiresAt < clock.now()) throw wrong
-    const secret = await vault.open(secretPurpose(found.reference), found.sealedSecret)
+    const isKnown = found?.sealedSecret !== undefined && (found.expiresAt === undefined || found.expiresAt >= clock.now())
+    // As long for a reference that is not there: how long it takes must not tell which are.
+    const secret = isKnown ? await vault.open(secretPurpose(found.reference), found.sealedSecret) : NO_SECRET
     const fits = await verifyMac(header.protectionAlg, secret, protectedPart(message), protection, this.#options.macLimits)
-    if (!fits) throw wrong
+    if (!isKnown || !fits) throw wrong
     const identities = [found.reference.toLowerCase(), ...found.identities]
     return {
       requester: { kind: 'secret', name: found.reference, key: `secret:${found.reference}`, identities },
@@ -102,7 +104,32 @@ export class Credentials {
     }
     const own = this.#options.store.certificate(toHex(certificate.serial))
     if (own !== undefined && equalBytes(own.der, certificate.bytes)) return { ...base, ...this.#owned(own, certificate, name, key) }
-    return this.#ofManufacturer(message, certificate, name, key)
+    return this.#ofManufacturer(message.extraCerts.slice(1), certificate, name, key)
+  }
+
+  /**
+   * Of a device that has shown its chain, the end entity first, and has proven elsewhere, e.g. in a DTLS handshake, that it holds the
+   * key. `admitted`: somebody has admitted the device, so that its maker need not be known. Throws `Refusal`, or `der.invalid`.
+   */
+  async ofChain(chain: readonly Uint8Array[], admitted: boolean): Promise<Credential> {
+    const [bytes, ...others] = chain
+    if (bytes === undefined) throw new Refusal('wrongIntegrity', 'The device has shown no certificate')
+    const certificate = new Certificate(bytes)
+    const key = `certificate:${toHex(certificate.fingerprint())}`
+    const name = nameText(certificate.subject)
+    const own = this.#options.store.certificate(toHex(certificate.serial))
+    if (own !== undefined && equalBytes(own.der, bytes))
+      return { certificate, protector: undefined, anchor: undefined, ...this.#owned(own, certificate, name, key) }
+    if (!admitted) return this.#ofManufacturer(others, certificate, name, key)
+    const identities = identitiesOf(certificate)
+    return {
+      requester: { kind: 'idevid', name, key, identities },
+      preRegistration: this.#expected(identities),
+      certificate,
+      record: undefined,
+      protector: undefined,
+      anchor: undefined,
+    }
   }
 
   #owned(
@@ -118,15 +145,20 @@ export class Credentials {
     return { record, preRegistration, requester: { kind: 'own', name, key, identities: identitiesOf(certificate) } }
   }
 
-  async #ofManufacturer(message: PkiMessage, certificate: Certificate, name: string, key: string): Promise<Credential> {
-    const others = message.extraCerts.slice(1).flatMap((bytes) => this.#pool.read(bytes) ?? [])
+  async #ofManufacturer(chain: readonly Uint8Array[], certificate: Certificate, name: string, key: string): Promise<Credential> {
+    const others = chain.flatMap((bytes) => this.#pool.read(bytes) ?? [])
     const { ok, why, path } = await this.#manufacturers.validate(certificate, others, this.#options.clock.now())
     if (!ok) throw new Refusal('signerNotTrusted', why)
     const identities = identitiesOf(certificate)
     const anchor = path.at(-1)
+    // Looked up by whoever asks: a confirmation or a poll does not.
+    let expected: { readonly found: PreRegistration | undefined } | undefined
+    const lookUp = (): PreRegistration | undefined => (expected ??= { found: this.#expected(identities) }).found
     return {
       requester: { kind: 'idevid', name, key, identities },
-      preRegistration: this.#expected(identities),
+      get preRegistration() {
+        return lookUp()
+      },
       certificate,
       record: undefined,
       protector: undefined,

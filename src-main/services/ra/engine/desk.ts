@@ -103,11 +103,16 @@ export class RaDesk {
       const { body } = message
       if (body.type !== 'ir' && body.type !== 'cr' && body.type !== 'kur' && body.type !== 'p10cr')
         throw new Refusal('badRequest', 'not an enrolment')
-      const credential = await this.#authority.credentials.authenticate(message)
+      // Only what a carrier has taken (carried.ts) is kept without protection of its own; who approves it admits its device.
+      const { credentials } = this.#authority
+      const credential = await (message.protection === undefined
+        ? credentials.ofChain(message.extraCerts, true)
+        : credentials.authenticate(message))
       // Somebody may have decided while the message was checked.
       if (context.store.transactionRecord(id)?.state !== 'waiting')
         return { id, ok: false, why: 'it does not wait any more', serial: undefined }
-      const { serial, subject } = issueApproved(context, record, { message, body, credential, profilePath: record.profile, vouched: false })
+      const call = { message, body, credential, profilePath: record.profile }
+      const { serial, subject } = issueApproved(context, record, call, actor)
       audit(context, 'ra.approved', actor, { transaction: id, serial, subject })
       return { id, ok: true, why: '', serial }
     } catch (thrown) {

@@ -3,13 +3,14 @@ import { equalBytes, toHex } from '#main/base/index.ts'
 import type { CertResponse, EnrolReplyType, PkiBody } from '../cmp/body.ts'
 import { certProfileOf, confirmWaitTime, hasImplicitConfirm, IMPLICIT_CONFIRM, type PkiHeader } from '../cmp/header.ts'
 import type { PkiMessage } from '../cmp/message.ts'
+import { protectionKindOf } from '../cmp/protection.ts'
 import { Refusal, statusOf } from '../cmp/status.ts'
 import { grantOf, type Grant } from '../ca/profiles.ts'
 import type { CertificateProfile, CertificateRecord, TransactionRecord } from '../types.ts'
-import { nameText } from '../x509/names.ts'
+import { nameText, sameName } from '../x509/names.ts'
 import { audit, profileOf, type RaContext } from './context.ts'
 import type { Credential } from './credentials.ts'
-import { decide } from './policy.ts'
+import { decide, holderOf, requireRoom } from './policy.ts'
 import { requestHash } from './replies.ts'
 import { readEnrolment, type EnrolmentRequest } from './requests.ts'
 
@@ -20,12 +21,10 @@ export interface EnrolmentCall {
   readonly body: EnrolmentBody
   readonly credential: Credential
   readonly profilePath: string | undefined
-  /** Whether a trusted registration authority has wrapped the message. */
-  readonly vouched: boolean
 }
 
 /** Of a request that is kept until somebody decides; a chain of certificates fits. */
-const MAX_WAITING_BYTES = 32_768
+export const MAX_WAITING_BYTES = 32_768
 
 export const REPLY_TYPES: Readonly<Record<EnrolmentRequest['kind'], EnrolReplyType>> = { ir: 'ip', cr: 'cp', kur: 'kup', p10cr: 'cp' }
 
@@ -58,28 +57,32 @@ function repeatedResponse(context: RaContext, id: string, hash: string, credenti
   throw new Refusal('transactionIdInUse', 'The transaction identifier has been used')
 }
 
-interface Planned {
+export interface Planned {
   readonly request: EnrolmentRequest
   readonly profile: CertificateProfile
   readonly grant: Grant
   readonly decision: 'issue' | 'wait'
 }
 
-function planEnrolment(context: RaContext, { message, body, credential, profilePath, vouched }: EnrolmentCall): Planned {
+function planEnrolment(context: RaContext, { message, body, credential, profilePath }: EnrolmentCall): Planned {
   const { settings, ca, clock } = context
   const request = readEnrolment(body, {
     header: message.header,
-    mayVouch: vouched || credential.requester.kind === 'ra',
+    // In a message that is only wrapped it is the device that says so (RFC 9483 §5.2.3.2).
+    mayVouch: credential.requester.kind === 'ra',
     issuer: ca.active.certificate.subject,
   })
-  const profile = profileOf(
-    settings,
-    profilePath,
-    certProfileOf(message.header) ?? (request.kind === 'kur' ? credential.record?.profile : undefined),
-  )
-  const decision = decide(settings.policy, credential, request, profile)
+  const ownProfile = settings.profiles.find(({ name }) => name === credential.record?.profile)?.name
+  const profile = profileOf(settings, profilePath, certProfileOf(message.header) ?? (request.kind === 'kur' ? ownProfile : undefined))
+  // Where its profile is gone, a certificate is renewed under the one for requests that name none.
+  const { record } = credential
+  const known = record === undefined || ownProfile !== undefined ? record : { ...record, profile: settings.profiles[0]?.name ?? '' }
+  const decision = decide(settings.policy, known === record ? credential : { ...credential, record: known }, request, profile)
   const now = clock.now()
   if (request.kind === 'kur') checkUpdate(credential, request, profile, now)
+  const deviceId = credential.preRegistration?.deviceId ?? credential.record?.deviceId
+  const whose = { holder: holderOf(credential), deviceId, kind: credential.requester.kind }
+  requireRoom({ policy: settings.policy, store: context.store, now }, whose, request.kind === 'kur' ? credential.record?.serial : undefined)
   const granted = grantOf(
     profile,
     request.wish,
@@ -97,17 +100,17 @@ function planEnrolment(context: RaContext, { message, body, credential, profileP
   return { request, profile, grant: { ...granted, modified: granted.modified || request.foreignIssuer }, decision }
 }
 
-function namesOf({ preRegistration }: Credential): readonly string[] {
+export function namesOf({ preRegistration }: Credential): readonly string[] {
   return [...(preRegistration?.names ?? []), ...(preRegistration?.identities ?? [])]
 }
 
 /** For its own name a device that has a certificate needs no further proof. */
-function ownNames({ certificate, requester }: Credential): Parameters<typeof grantOf>[5] {
+export function ownNames({ certificate, requester }: Credential): Parameters<typeof grantOf>[5] {
   if (requester.kind !== 'own' || certificate === undefined) return undefined
   return { subject: certificate.subject, altNames: certificate.subjectAltNames }
 }
 
-function checkUpdate(
+export function checkUpdate(
   { certificate, record }: Credential,
   { oldCertId, wish }: EnrolmentRequest,
   profile: CertificateProfile,
@@ -115,7 +118,12 @@ function checkUpdate(
 ): void {
   if (certificate === undefined || record === undefined)
     throw new Refusal('wrongIntegrity', 'A key update is protected with the certificate that is updated')
-  if (oldCertId !== undefined && !equalBytes(oldCertId.serialNumber, certificate.serial)) {
+  const isNamed =
+    oldCertId === undefined ||
+    (equalBytes(oldCertId.serialNumber, certificate.serial) &&
+      oldCertId.issuer.kind === 'directory' &&
+      sameName(oldCertId.issuer.name, certificate.issuer))
+  if (!isNamed) {
     throw new Refusal('badCertId', 'The message is not protected with the certificate that it updates')
   }
   if (record.replacedBy !== undefined) throw new Refusal('certRevoked', 'The certificate has been updated already')
@@ -222,6 +230,7 @@ function draftOf(
   | 'id'
   | 'kind'
   | 'requester'
+  | 'protection'
   | 'reference'
   | 'deviceId'
   | 'profile'
@@ -237,6 +246,7 @@ function draftOf(
     id,
     kind: request.kind,
     requester: credential.requester,
+    protection: protectionKindOf(message.header),
     reference: credential.preRegistration?.reference ?? credential.record?.reference,
     deviceId: credential.preRegistration?.deviceId ?? credential.record?.deviceId,
     profile: profile.name,
@@ -283,8 +293,8 @@ export async function deliver(
   })
 }
 
-function keepCertificate(
-  { store, clock }: RaContext,
+export function keepCertificate(
+  { store, clock, settings }: RaContext,
   transaction: TransactionRecord,
   { profile, grant, request }: Planned,
   issued: { readonly der: Uint8Array; readonly serial: string; readonly authorityId: string },
@@ -292,6 +302,13 @@ function keepCertificate(
   ownSerial: string | undefined,
 ): void {
   const replaces = request.kind === 'kur' ? ownSerial : undefined
+  const own = ownSerial === undefined ? undefined : store.certificate(ownSerial)
+  if (own?.state === 'revoked' || (replaces !== undefined && own?.replacedBy !== undefined))
+    throw new Refusal('certRevoked', 'The certificate of the request has been revoked or updated meanwhile')
+  const holder = holderOf({ requester: transaction.requester, record: own })
+  // Here, in the transaction that writes it: two requests at the same moment cannot both have the last place.
+  const { deviceId, requester } = transaction
+  requireRoom({ policy: settings.policy, store, now: clock.now() }, { holder, deviceId, kind: requester.kind }, replaces)
   const record: CertificateRecord = {
     serial: issued.serial,
     authorityId: issued.authorityId,
@@ -300,6 +317,7 @@ function keepCertificate(
     profile: profile.name,
     state,
     requester: transaction.requester,
+    holder,
     reference: transaction.reference,
     deviceId: transaction.deviceId,
     transactionId: transaction.id,
@@ -329,13 +347,17 @@ export function retireReplaced(context: RaContext, serial: string): void {
   if (old.state === 'valid' && profile?.revokeReplaced === true) ca.revoke(old.serial, 'superseded', record.requester.name)
 }
 
-/** Issues for a request that was approved; its device fetches the certificate by polling. */
-export function issueApproved(context: RaContext, waiting: TransactionRecord, call: EnrolmentCall): CertificateRecord {
+/** Issues for a request that somebody has approved; its device fetches the certificate by polling. */
+export function issueApproved(context: RaContext, waiting: TransactionRecord, call: EnrolmentCall, approver: string): CertificateRecord {
   const { store, ca, settings, clock } = context
-  const planned = planEnrolment({ ...context, settings: { ...settings, policy: { mode: 'manual' } } }, call)
+  // Whoever decides may admit what would not even wait; how many certificates one may have holds all the same.
+  const { perDevice, perRequester } = settings.policy
+  const limits = { ...(perDevice === undefined ? {} : { perDevice }), ...(perRequester === undefined ? {} : { perRequester }) }
+  const planned = planEnrolment({ ...context, settings: { ...settings, policy: { mode: 'manual', ...limits } } }, call)
   const issued = ca.issue(planned.grant)
   store.transaction(() => {
     consumeSecret(context, call.credential)
+    store.addHistory({ serial: issued.serial, at: clock.now(), event: 'approved', actor: approver, remark: '' })
     keepCertificate(context, waiting, planned, issued, 'unconfirmed', call.credential.record?.serial)
     store.saveTransaction({
       ...waiting,

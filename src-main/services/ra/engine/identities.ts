@@ -4,8 +4,16 @@ import { Oid } from '../der/index.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { readName } from '../x509/names.ts'
 
+const known = new WeakMap<Certificate, readonly string[]>()
+
 /** Serial number first, then hardware serial, EUI-64, common name, names and the fingerprint; in lower case, each once. */
 export function identitiesOf(certificate: Certificate): readonly string[] {
+  const found = known.get(certificate) ?? readIdentities(certificate)
+  known.set(certificate, found)
+  return found
+}
+
+function readIdentities(certificate: Certificate): readonly string[] {
   const attributes = readName(certificate.subject)
   const values = (type: string): string[] => attributes.filter((attribute) => attribute.type === type).map(({ value }) => value)
   const altNames = certificate.subjectAltNames

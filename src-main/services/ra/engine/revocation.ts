@@ -1,7 +1,8 @@
 // Revocation requests (RFC 9810 §5.3.9, RFC 9483 §4.2): for one's own certificate, or by a registration authority on behalf.
-import { toHex } from '#main/base/index.ts'
+import { equalBytes, toHex } from '#main/base/index.ts'
 import { integerValue, Oid, readDer, Tag } from '../der/index.ts'
 import type { PkiBody } from '../cmp/body.ts'
+import type { CertTemplate } from '../cmp/crmf.ts'
 import type { PkiMessage } from '../cmp/message.ts'
 import { Refusal, statusOf } from '../cmp/status.ts'
 import type { CertificateRecord, CrlReasonName, TransactionRecord } from '../types.ts'
@@ -37,8 +38,10 @@ export async function revokeByRequest(
     throw new Refusal('badCertTemplate', 'A certificate is named by issuer and serial number')
   const reason = reasonOf(detail.extensions)
   const record = store.certificate(toHex(serialNumber))
-  if (record === undefined || !sameName(new Certificate(record.der).issuer, issuer))
+  const certificate = record === undefined ? undefined : new Certificate(record.der)
+  if (record === undefined || certificate === undefined || !sameName(certificate.issuer, issuer))
     throw new Refusal('badCertId', 'There is no such certificate')
+  requireMatch(detail.template, certificate)
   requireRight(credential, record)
   if (record.state === 'revoked') throw new Refusal('certRevoked', 'The certificate is revoked already')
   const certId = { issuer: { kind: 'directory', name: issuer } as const, serialNumber }
@@ -76,6 +79,19 @@ export async function revokeByRequest(
   })
   context.changed()
   return bytes
+}
+
+/** What else a template says of the certificate must be so (RFC 9483 §4.2). */
+function requireMatch({ version, subject, publicKey, extensions = [] }: CertTemplate, certificate: Certificate): void {
+  if (version !== undefined && version !== 2) throw new Refusal('badCertTemplate', 'Certificates are of version 3')
+  const isOther =
+    (subject !== undefined && !sameName(subject, certificate.subject)) ||
+    (publicKey !== undefined && !equalBytes(publicKey, certificate.spki)) ||
+    extensions.some(({ id, value }) => {
+      const own = certificate.extension(id)
+      return own === undefined || !equalBytes(own.value, value)
+    })
+  if (isOther) throw new Refusal('badCertId', 'The template describes another certificate')
 }
 
 function requireRight({ requester, record: own, preRegistration }: Credential, record: CertificateRecord): void {

@@ -26,6 +26,17 @@ import { extensionOf } from '../x509/write.ts'
 import { profileOf, type RaContext } from './context.ts'
 
 const MAX_INFOS = 8
+/** Questions without a value (RFC 9810 §5.3.19); some clients write NULL. */
+const VALUELESS: ReadonlySet<string> = new Set([
+  Oid.itCaCerts,
+  Oid.itCaKeyUpdateInfo,
+  Oid.itCertReqTemplate,
+  Oid.itCurrentCrl,
+  Oid.itSignKeyPairTypes,
+  Oid.itCaProtEncCert,
+  Oid.itEncKeyPairTypes,
+  Oid.itPreferredSymmAlg,
+])
 
 /** The answers, in the order of the questions; what cannot be answered is listed as unsupported (RFC 9810 §5.3.19.7). */
 export function answerInfos(
@@ -53,6 +64,8 @@ function answerInfo(
   profilePath: string | undefined,
 ): InfoTypeAndValue | undefined {
   const { ca } = context
+  if (VALUELESS.has(info.type) && info.value !== undefined && info.value[0] !== Tag.NULL)
+    throw new Refusal('badRequest', 'The question comes with a value that it does not have')
   switch (info.type) {
     case Oid.itCaCerts:
       return valued(info.type, sequence(...authorityCertificates(ca.active)))

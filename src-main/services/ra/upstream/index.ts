@@ -1,3 +1,10 @@
 // The reverse proxy to other authorities.
 export { CmpProxy, type CmpProxyOptions } from './proxy.ts'
-export { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamServer } from './types.ts'
+export {
+  DEFAULT_UPSTREAM_LIMITS,
+  type UpstreamLimits,
+  type UpstreamRecord,
+  type UpstreamServer,
+  type UpstreamState,
+  type UpstreamStore,
+} from './types.ts'

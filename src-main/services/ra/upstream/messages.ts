@@ -20,11 +20,14 @@ export function readAnswer(bytes: Uint8Array): PkiMessage {
   }
 }
 
+/** How requesters are named whom only the server knows. */
+export const UNKNOWN = 'unknown:'
+
 /** The credential's own name, or what the message says where only the server can tell. */
 export function requesterOf(message: PkiMessage, credential: Credential | undefined): string {
   if (credential !== undefined) return credential.requester.key
   const [certificate] = message.extraCerts
-  return `unknown:${toHex(message.header.senderKID ?? new Uint8Array(0))}:${certificate === undefined ? '' : toHex(sha256(certificate))}`
+  return `${UNKNOWN}${toHex(message.header.senderKID ?? new Uint8Array(0))}:${certificate === undefined ? '' : toHex(sha256(certificate))}`
 }
 
 export function isUnreachable(thrown: unknown): boolean {

@@ -1,29 +1,26 @@
 // The CoAP-to-HTTP reverse proxy for CMP (RFC 9482 §3, §4): preconfigured servers only, everything checked before it goes on, one connection for
-// a transaction, and a queue with polling while a server cannot be reached.
-import { AppError, sha256, toAppError, toHex, utf8ToText, type Clock, type Logger, type Random, type Timer } from '#main/base/index.ts'
+// a transaction, and a queue with polling while a server cannot be reached. What is under way survives a restart.
+import { AppError, toAppError, toHex, utf8ToText, type Clock, type Logger, type Random } from '#main/base/index.ts'
 import { findOption, OptionNumber, type IncomingRequest } from '#main/wire/coap/index.ts'
-import { checkProtection } from '../client/answers.ts'
 import type { CmpTransport } from '../client/transport.ts'
-import type { BodyType, PkiBody } from '../cmp/body.ts'
-import { macKindOf } from '../cmp/mac.ts'
+import { BODY_TYPES, type BodyType, type PkiBody } from '../cmp/body.ts'
 import { readMessage, type PkiMessage } from '../cmp/message.ts'
-import { verifySignatureOf } from '../cmp/protection.ts'
-import { Refusal, statusOf, toRefusal } from '../cmp/status.ts'
-import { readEnrolment } from '../engine/requests.ts'
+import { FAIL_INFOS, Refusal, statusOf, toRefusal } from '../cmp/status.ts'
 import type { RaAnswer, RegistrationAuthority } from '../engine/authority.ts'
 import { audit } from '../engine/context.ts'
 import type { Credential } from '../engine/credentials.ts'
-import { REPLY_TYPES } from '../engine/enrolment.ts'
+import { RefusalLog } from '../engine/refusals.ts'
+import { requestHash } from '../engine/replies.ts'
 import type { CmpPath } from '../transfer/paths.ts'
 import type { UpstreamRouter } from '../transfer/resources.ts'
-import { Certificate } from '../x509/certificate.ts'
-import { NULL_DN } from '../x509/names.ts'
-import { PathValidator } from '../x509/path.ts'
-import { CertificatePool } from '../x509/pool.ts'
-import { brings, ENROLMENTS, FIRST, isLast, isUnreachable, readAnswer, requesterOf } from './messages.ts'
-import { UpstreamQueue, type QueuedAnswer } from './queue.ts'
+import { UpstreamChecks } from './checks.ts'
+import { UpstreamKeeper, type Kept } from './keeper.ts'
+import { brings, ENROLMENTS, FIRST, isLast, isUnreachable, readAnswer, requesterOf, UNKNOWN } from './messages.ts'
+import { UpstreamQueue, type NewEntry, type QueuedAnswer } from './queue.ts'
 import { innerAnswer, nest, reprotect } from './rewrite.ts'
-import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamServer } from './types.ts'
+import { UpstreamTransactions, type Running } from './transactions.ts'
+import { pollAgain, toldToWait } from './waiting.ts'
+import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamServer, type UpstreamStore } from './types.ts'
 
 export interface CmpProxyOptions {
   readonly authority: RegistrationAuthority
@@ -32,28 +29,27 @@ export interface CmpProxyOptions {
   readonly random: Random
   readonly logger: Logger
   readonly limits?: Partial<UpstreamLimits>
+  /** Where what is under way is kept over restarts; without one it is not. */
+  readonly store?: UpstreamStore
 }
 
-interface Running {
-  readonly server: UpstreamServer
-  readonly transport: CmpTransport
-  readonly operation: BodyType
-  /** Whose it is: nobody else may go on with it. */
-  readonly requester: string
-  timer: Timer | undefined
-  busy: boolean
-}
+/** Of what goes into the audit and back to the sender: parts of it may be the server's own words. */
+const MAX_REASON = 300
+/** Transactions of one requester at a time. */
+const MOST_OF_ONE = 8
 
 export class CmpProxy implements UpstreamRouter {
   readonly profiles: readonly string[]
   readonly #options: CmpProxyOptions
   readonly #limits: UpstreamLimits
-  readonly #running = new Map<string, Running>()
-  readonly #validators = new Map<UpstreamServer, PathValidator>()
-  readonly #pool = new CertificatePool()
+  readonly #checks: UpstreamChecks
+  readonly #keeper: UpstreamKeeper
+  readonly #transactions: UpstreamTransactions
   readonly #queue: UpstreamQueue
+  readonly #refusals: RefusalLog
 
   constructor(options: CmpProxyOptions) {
+    const { clock, logger, authority, store } = options
     this.#options = options
     this.#limits = { ...DEFAULT_UPSTREAM_LIMITS, ...options.limits }
     for (const server of options.servers) {
@@ -64,20 +60,34 @@ export class CmpProxy implements UpstreamRouter {
       }
     }
     this.profiles = options.servers.flatMap(({ select }) => (typeof select === 'object' && 'profile' in select ? [select.profile] : []))
+    this.#checks = new UpstreamChecks(authority, clock)
+    this.#refusals = new RefusalLog(clock, (actor, details) => audit(authority.context, 'ra.refused', actor, details))
+    this.#keeper = new UpstreamKeeper({ store, vault: authority.context.vault, logger })
+    this.#transactions = new UpstreamTransactions({ clock, limits: this.#limits, keeper: this.#keeper })
     this.#queue = new UpstreamQueue({
-      clock: options.clock,
+      clock,
       limits: this.#limits,
-      onLapse: (entry) => this.#drop(entry.id),
+      keeper: this.#keeper,
+      onLapse: (entry) => this.#transactions.drop(entry.id),
     })
   }
 
   /** Transactions under way and requests that wait. */
   get holdings(): { readonly running: number; readonly queued: number } {
-    return { running: this.#running.size, queued: this.#queue.size }
+    return { running: this.#transactions.size, queued: this.#queue.size }
   }
 
+  /** Takes up what was under way when this was closed, or killed; before anything is routed here. */
+  async takeUp(): Promise<void> {
+    for (const kept of await this.#keeper.restore(this.#options.clock.now())) {
+      const server = this.#options.servers.find(({ name }) => name === kept.record.server)
+      if (server === undefined || !this.#takeUpOne(server, kept)) this.#keeper.remove(kept.record.id)
+    }
+  }
+
+  /** Hangs up; what is kept stays kept. */
   close(): void {
-    for (const id of [...this.#running.keys()]) this.#drop(id)
+    this.#transactions.close()
     this.#queue.close()
   }
 
@@ -105,7 +115,7 @@ export class CmpProxy implements UpstreamRouter {
     try {
       message = readMessage(payload)
       if (path.allowed?.includes(message.body.type) === false) throw new Refusal('badRequest', 'The message does not belong to this path')
-      credential = await this.#check(server, message)
+      credential = await this.#checks.request(server, message, path.profile)
       const bytes = await this.#pass(server, message, credential)
       return { bytes, failInfo: undefined, isError: false }
     } catch (thrown) {
@@ -113,109 +123,98 @@ export class CmpProxy implements UpstreamRouter {
     }
   }
 
-  /** Syntax and protection, before anything goes on (RFC 9482 §4). The credential where it is one that this authority knows. */
-  async #check(server: UpstreamServer, message: PkiMessage): Promise<Credential | undefined> {
-    const { header } = message
-    const { clock, authority } = this.#options
-    const { settings } = authority.context
-    if (header.pvno !== 2 && header.pvno !== 3) throw new Refusal('unsupportedVersion', 'Versions 2 and 3 of CMP are spoken here')
-    if (header.transactionID === undefined || header.transactionID.length === 0)
-      throw new Refusal('badDataFormat', 'The message has no transaction identifier')
-    if (header.senderNonce === undefined) throw new Refusal('badSenderNonce', 'The message has no nonce')
-    if (header.messageTime !== undefined && Math.abs(header.messageTime - clock.now()) > settings.messageTimeWindowS * 1000) {
-      throw new Refusal('badTime', 'The message was made at another time than this clock shows')
-    }
-    if (header.protectionAlg === undefined || message.protection === undefined)
-      throw new Refusal('wrongIntegrity', 'The message is not protected')
-    if (macKindOf(header.protectionAlg) !== undefined && server.passSecrets === true && server.mode === 'forward') return undefined
-    const credential = await this.#authenticate(server, message)
-    const { body } = message
-    // A one-time secret serves one enrolment here as well; with a server that knows it itself, that is the server's to say.
-    const isSpent = server.mode !== 'forward' && credential?.requester.kind === 'secret' && credential.preRegistration?.usedAt !== undefined
-    if (isSpent && ENROLMENTS.includes(body.type)) throw new Refusal('notAuthorized', 'The secret has served its enrolment')
-    if (body.type === 'ir' || body.type === 'cr' || body.type === 'kur' || body.type === 'p10cr') {
-      // A request whose key nobody has is not worth the server's time; certificates of an authority elsewhere cannot be weighed here.
-      readEnrolment(body, { header, mayVouch: credential?.requester.kind === 'ra', issuer: NULL_DN })
-    }
-    return credential
-  }
-
-  /** By what this authority knows, or by a certificate that the server's own authorities have issued. */
-  async #authenticate(server: UpstreamServer, message: PkiMessage): Promise<Credential | undefined> {
-    try {
-      return await this.#options.authority.credentials.authenticate(message)
-    } catch (thrown) {
-      const isStranger = thrown instanceof Refusal && thrown.failInfo === 'signerNotTrusted'
-      if (!isStranger) throw thrown
-      const signer = verifySignatureOf(message, [], this.#pool.read)
-      const others = message.extraCerts.slice(1).flatMap((bytes) => this.#pool.read(bytes) ?? [])
-      const { ok } = await this.#validatorOf(server).validate(signer, others, this.#options.clock.now())
-      if (!ok) throw thrown
-      return undefined
-    }
-  }
-
-  #validatorOf(server: UpstreamServer): PathValidator {
-    const known = this.#validators.get(server) ?? new PathValidator(server.anchors.map((bytes) => new Certificate(bytes)))
-    this.#validators.set(server, known)
-    return known
-  }
-
   async #pass(server: UpstreamServer, message: PkiMessage, credential: Credential | undefined): Promise<Uint8Array> {
     const id = toHex(message.header.transactionID ?? new Uint8Array(0))
     const requester = requesterOf(message, credential)
+    const hash = requestHash(message.bytes)
+    const isFirst = FIRST.includes(message.body.type)
     const queued = this.#queue.get(id)
-    if (queued !== undefined) {
-      if (queued.requester !== requester) throw new Refusal('notAuthorized', 'The message is not from whoever began the transaction')
-      if (message.body.type === 'pollReq' || queued.requestHash === toHex(sha256(message.bytes)))
-        return await this.#pollQueued(server, id, queued.state(), message, credential)
-    }
-    const running = this.#running.get(id)
-    if (FIRST.includes(message.body.type)) {
-      if (running !== undefined || queued !== undefined) throw new Refusal('transactionIdInUse', 'The transaction identifier is in use')
-      return await this.#begin(server, message, credential, id, requester)
-    }
-    if (running === undefined) throw new Refusal('badRequest', 'There is no such transaction')
-    if (running.requester !== requester || running.server !== server)
+    const running = this.#transactions.get(id)
+    const isTheirs = [queued?.requester, running?.requester].every((whose) => whose === undefined || whose === requester)
+    if (!isTheirs || (running !== undefined && running.server !== server)) {
+      if (isFirst) throw new Refusal('transactionIdInUse', 'The transaction identifier is in use')
       throw new Refusal('notAuthorized', 'The message is not from whoever began the transaction')
-    if (running.busy) throw new Refusal('systemUnavail', 'The transaction waits for an answer already')
-    return await this.#exchange(running, id, message, credential)
+    }
+    if (queued !== undefined && (message.body.type === 'pollReq' || queued.requestHash === hash))
+      return await this.#pollQueued(server, id, queued.state(), message, credential)
+    // The same message again has lost its answer (RFC 9483 §3.5); the server is not asked twice.
+    if (running?.last?.requestHash === hash) return running.last.bytes
+    if (running?.pending?.requestHash === hash) return await running.pending.answer
+    if (isFirst) {
+      if (running !== undefined || queued !== undefined) throw new Refusal('transactionIdInUse', 'The transaction identifier is in use')
+      return await this.#begin(server, message, credential, { id, requester, hash })
+    }
+    if (running === undefined || running.done) throw new Refusal('badRequest', 'There is no such transaction')
+    if (running.pending !== undefined) throw new Refusal('systemUnavail', 'The transaction waits for an answer already')
+    // It goes on: the answer that was waited for has arrived.
+    this.#queue.forget(id)
+    try {
+      return await this.#exchange(running, hash, message, credential)
+    } catch (thrown) {
+      // Where the server cannot be reached just now, the device may say the same again later.
+      if (isUnreachable(thrown)) this.#transactions.hangUp(running)
+      else this.#transactions.drop(id)
+      throw thrown
+    }
   }
 
   async #begin(
     server: UpstreamServer,
     message: PkiMessage,
     credential: Credential | undefined,
-    id: string,
-    requester: string,
+    { id, requester, hash }: { readonly id: string; readonly requester: string; readonly hash: string },
   ): Promise<Uint8Array> {
-    if (this.#running.size >= this.#limits.transactions) throw new Refusal('systemUnavail', 'Too many transactions are under way')
-    const running: Running = { server, transport: server.connect(), operation: message.body.type, requester, timer: undefined, busy: false }
-    this.#running.set(id, running)
+    this.#requireUnspent(server, message, credential)
+    if (
+      credential?.requester.kind === 'secret' &&
+      server.mode !== 'forward' &&
+      this.#transactions.countOf((whose) => whose === requester) > 0
+    )
+      throw new Refusal('systemUnavail', 'The secret serves another enrolment at this moment')
+    this.#requireShare(requester)
+    const operation = message.body.type
+    const running = this.#transactions.open({ id, server, operation, requester, transport: server.connect() })
     try {
-      return await this.#exchange(running, id, message, credential)
+      return await this.#exchange(running, hash, message, credential)
     } catch (thrown) {
-      this.#drop(id)
-      const { body } = message
-      const canWait = body.type === 'ir' || body.type === 'cr' || body.type === 'kur' || body.type === 'p10cr'
-      if (!isUnreachable(thrown) || !canWait) throw thrown
-      return await this.#enqueue(server, message, credential, id, requester)
+      this.#transactions.drop(id)
+      if (!isUnreachable(thrown) || !ENROLMENTS.includes(operation)) throw thrown
+      if (credential !== undefined) this.#queue.removeWaitingOf(requester)
+      await this.#queue.add(this.#entryOf(server, message, { id, requester, hash }))
+      return await toldToWait(this.#options.authority.context.replies, message, credential)
     }
   }
 
-  async #exchange(running: Running, id: string, message: PkiMessage, credential: Credential | undefined): Promise<Uint8Array> {
-    running.timer?.cancel()
-    running.busy = true
+  /** One requester, and all together whom nobody here knows, leave room for others. */
+  #requireShare(requester: string): void {
+    const isUnknown = requester.startsWith(UNKNOWN)
+    const isTheirs = (whose: string): boolean => (isUnknown ? whose.startsWith(UNKNOWN) : whose === requester)
+    const most = isUnknown ? this.#limits.transactions / 2 : Math.min(MOST_OF_ONE, this.#limits.transactions)
+    if (this.#transactions.countOf(isTheirs) >= most || (isUnknown && this.#queue.countOf(isTheirs) >= this.#limits.queued / 2))
+      throw new Refusal('systemUnavail', 'Too many transactions of this requester are under way')
+  }
+
+  /** A one-time secret serves one enrolment here as well; with a server that knows it itself, that is the server's to say. */
+  #requireUnspent({ mode }: UpstreamServer, { body }: PkiMessage, credential: Credential | undefined): void {
+    const isSpent = mode !== 'forward' && credential?.requester.kind === 'secret' && credential.preRegistration?.usedAt !== undefined
+    if (isSpent && ENROLMENTS.includes(body.type)) throw new Refusal('notAuthorized', 'The secret has served its enrolment')
+  }
+
+  async #exchange(running: Running, hash: string, message: PkiMessage, credential: Credential | undefined): Promise<Uint8Array> {
+    const { server, operation } = running
+    const work = async (): Promise<Uint8Array> => {
+      running.transport ??= server.connect()
+      const answer = await this.#ask(server, running.transport, operation, message, credential)
+      const bytes = await this.#toDevice(server, answer, credential)
+      await this.#transactions.answered(running, hash, bytes, isLast(answer))
+      return bytes
+    }
+    const answer = work()
+    running.pending = { requestHash: hash, answer }
     try {
-      const answer = await this.#ask(running.server, running.transport, running.operation, message, credential)
-      if (isLast(answer)) this.#drop(id)
-      else running.timer = this.#options.clock.setTimer(this.#limits.idleS * 1000, () => this.#drop(id))
-      return await this.#toDevice(running.server, answer, credential)
-    } catch (thrown) {
-      this.#drop(id)
-      throw thrown
+      return await answer
     } finally {
-      running.busy = false
+      running.pending = undefined
     }
   }
 
@@ -246,23 +245,9 @@ export class CmpProxy implements UpstreamRouter {
     const sameTransaction =
       toHex(answer.header.transactionID ?? new Uint8Array(0)) === toHex(message.header.transactionID ?? new Uint8Array(0))
     if (!sameTransaction && answer.body.type !== 'error') throw new Refusal('systemFailure', 'The server answered for another transaction')
-    await this.#checkAnswer(server, answer)
+    await this.#checks.answer(server, answer)
     if (mode !== 'forward' && brings(answer)) this.#consume(credential)
     return answer
-  }
-
-  async #checkAnswer(server: UpstreamServer, answer: PkiMessage): Promise<void> {
-    const { mode, protector } = server
-    // In the end the device checks it; where this authority puts its own name under it, it must believe it first.
-    if (mode !== 'replace') return
-    if (answer.protection === undefined && answer.body.type === 'error') return
-    await checkProtection(answer, {
-      paths: this.#validatorOf(server),
-      pool: this.#pool,
-      anySigner: false,
-      nowMs: this.#options.clock.now(),
-      ...(protector === undefined ? {} : { protector }),
-    })
   }
 
   #consume(credential: Credential | undefined): void {
@@ -282,39 +267,76 @@ export class CmpProxy implements UpstreamRouter {
     return reprotect({ ...answer, header }, credential?.protector ?? ca.active.signer, clock.now(), random)
   }
 
-  async #enqueue(
+  /** A request that waits. Who sent it is looked at anew at each attempt: it may have lost its right meanwhile, or its secret its use. */
+  #entryOf(
     server: UpstreamServer,
     message: PkiMessage,
-    credential: Credential | undefined,
-    id: string,
-    requester: string,
-  ): Promise<Uint8Array> {
-    this.#queue.add({
-      id,
-      requester,
-      requestHash: toHex(sha256(message.bytes)),
-      bytes: message.bytes.length,
-      attempt: async () => {
-        const transport = server.connect()
-        try {
-          const answer = await this.#ask(server, transport, message.body.type, message, credential)
-          if (isLast(answer)) transport.close()
-          else this.#adopt(id, server, transport, message.body.type, requester)
-          return answer.bytes
-        } catch (thrown) {
-          transport.close()
-          throw thrown
-        }
-      },
-    })
-    return await this.#waiting(message, credential)
+    { id, requester, hash }: { readonly id: string; readonly requester: string; readonly hash: string },
+  ): NewEntry {
+    const operation = message.body.type
+    const attempt = async (): Promise<Uint8Array> => {
+      const credential = await this.#checks.credential(server, message)
+      this.#requireUnspent(server, message, credential)
+      const transport = server.connect()
+      try {
+        const answer = await this.#ask(server, transport, operation, message, credential)
+        // The connection on which the server answered is the one on which it goes on.
+        if (isLast(answer)) transport.close()
+        else this.#transactions.adopt({ id, server, operation, requester, transport }, this.#limits.queueS)
+        return answer.bytes
+      } catch (thrown) {
+        transport.close()
+        throw thrown
+      }
+    }
+    return { id, server: server.name, operation, requester, requestHash: hash, request: message.bytes, attempt }
   }
 
-  /** The connection on which the server answered is the one on which it goes on. */
-  #adopt(id: string, server: UpstreamServer, transport: CmpTransport, operation: BodyType, requester: string): void {
-    const running: Running = { server, transport, operation, requester, timer: undefined, busy: false }
-    running.timer = this.#options.clock.setTimer(this.#limits.queueS * 1000, () => this.#drop(id))
-    this.#running.set(id, running)
+  /** Whether there is anything to go on with. */
+  #takeUpOne(server: UpstreamServer, { record, bytes }: Kept): boolean {
+    const { id, requester, requestHash: hash, state } = record
+    const { clock } = this.#options
+    const operation = BODY_TYPES.find((known) => known === record.operation)
+    if (operation === undefined) return false
+    const leftMs = record.untilAt - clock.now()
+    const transaction = { id, server, operation, requester, transport: undefined }
+    const message = bytes === undefined ? undefined : readMessage(bytes)
+    const nothing = new Uint8Array(0)
+    const over = {
+      id,
+      server: server.name,
+      operation,
+      requester,
+      requestHash: hash,
+      request: nothing,
+      attempt: () => Promise.resolve(nothing),
+    }
+    switch (state) {
+      case 'queued':
+        if (message === undefined) return false
+        this.#queue.takeUp(this.#entryOf(server, message, { id, requester, hash }), { kind: 'waiting' }, leftMs)
+        return true
+      case 'answered':
+        if (message === undefined || bytes === undefined) return false
+        this.#queue.takeUp(over, { kind: 'answered', bytes }, leftMs)
+        if (!isLast(message)) this.#transactions.adopt(transaction, leftMs / 1000)
+        return true
+      case 'failed':
+        this.#queue.takeUp(
+          over,
+          { kind: 'failed', refusal: new Refusal(FAIL_INFOS.find((known) => known === record.failInfo) ?? 'systemFailure', record.why) },
+          leftMs,
+        )
+        return true
+      case 'running':
+      case 'done': {
+        if (bytes === undefined) return false
+        const running = this.#transactions.adopt(transaction, leftMs / 1000)
+        running.last = { requestHash: hash, bytes }
+        running.done = state === 'done'
+        return true
+      }
+    }
   }
 
   async #pollQueued(
@@ -324,32 +346,19 @@ export class CmpProxy implements UpstreamRouter {
     message: PkiMessage,
     credential: Credential | undefined,
   ): Promise<Uint8Array> {
+    const { replies } = this.#options.authority.context
     if (state.kind === 'waiting')
-      return message.body.type === 'pollReq' ? await this.#pollReply(message, credential) : await this.#waiting(message, credential)
-    this.#queue.remove(id)
-    if (state.kind === 'answered') return await this.#toDevice(server, readMessage(state.bytes), credential, message)
-    throw state.refusal
-  }
-
-  async #waiting(message: PkiMessage, credential: Credential | undefined): Promise<Uint8Array> {
-    const { body } = message
-    if (body.type !== 'ir' && body.type !== 'cr' && body.type !== 'kur' && body.type !== 'p10cr')
-      throw new Refusal('badRequest', 'Only enrolments wait')
-    const reply: PkiBody = {
-      type: REPLY_TYPES[body.type],
-      caPubs: [],
-      responses: [{ certReqId: body.type === 'p10cr' ? -1 : 0, status: statusOf('waiting') }],
+      return message.body.type === 'pollReq'
+        ? await pollAgain(replies, message, credential, this.#limits.checkAfterS)
+        : await toldToWait(replies, message, credential)
+    // It stays until its device goes on: a poll that somebody has recorded and sent again must not take the answer away.
+    if (state.kind === 'failed') {
+      this.#queue.delivered(id)
+      throw state.refusal
     }
-    return (await this.#options.authority.context.replies.build(message.header, reply, credential?.protector)).bytes
-  }
-
-  async #pollReply(message: PkiMessage, credential: Credential | undefined): Promise<Uint8Array> {
-    if (message.body.type !== 'pollReq') throw new Refusal('badRequest', 'The transaction waits for its answer')
-    const reply: PkiBody = {
-      type: 'pollRep',
-      replies: message.body.certReqIds.map((certReqId) => ({ certReqId, checkAfterS: this.#limits.checkAfterS, reason: [] })),
-    }
-    return (await this.#options.authority.context.replies.build(message.header, reply, credential?.protector)).bytes
+    const answer = readMessage(state.bytes)
+    if (isLast(answer)) this.#queue.delivered(id)
+    return await this.#toDevice(server, answer, credential, message)
   }
 
   async #refuse(thrown: unknown, message: PkiMessage | undefined, credential: Credential | undefined): Promise<RaAnswer> {
@@ -361,26 +370,19 @@ export class CmpProxy implements UpstreamRouter {
         `The request was not answered: ${toAppError(thrown).message}`,
         thrown,
       )
-    audit(context, 'ra.refused', credential?.requester.name ?? 'device', {
+    this.#refusals.tell(credential?.requester.name ?? 'device', {
       failInfo: refusal.failInfo,
-      why: refusal.message,
+      why: refusal.message.slice(0, MAX_REASON),
       source: 'upstream',
       body: message?.body.type ?? null,
     })
     const body: PkiBody = {
       type: 'error',
-      status: statusOf('rejection', refusal.message, refusal.failInfo),
+      status: statusOf('rejection', refusal.message.slice(0, MAX_REASON), refusal.failInfo),
       errorCode: undefined,
       errorDetails: [],
     }
     const { bytes } = await context.replies.build(message?.header, body, credential?.protector)
     return { bytes, failInfo: refusal.failInfo, isError: true }
-  }
-
-  #drop(id: string): void {
-    const running = this.#running.get(id)
-    this.#running.delete(id)
-    running?.timer?.cancel()
-    running?.transport.close()
   }
 }

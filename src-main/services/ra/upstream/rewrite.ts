@@ -10,7 +10,7 @@ export function senderOf(protector: Protector): HeaderDraft['sender'] {
   return { kind: 'directory', name: protector.kind === 'signature' ? protector.certificate.subject : NULL_DN }
 }
 
-/** A nested message with a nonce of its own and the transaction identifier of what it holds. */
+/** A nested message with the nonce and the transaction identifier of what it holds (RFC 9483 §5.2.2.1). */
 export function nest(message: PkiMessage, protector: Protector, nowMs: number, random: Random): Promise<Uint8Array> {
   const { header } = message
   const draft: HeaderDraft = {
@@ -20,7 +20,7 @@ export function nest(message: PkiMessage, protector: Protector, nowMs: number, r
     messageTime: nowMs,
     recipKID: undefined,
     transactionID: header.transactionID,
-    senderNonce: random.bytes(16),
+    senderNonce: header.senderNonce,
     recipNonce: undefined,
     freeText: [],
     generalInfo: [],

@@ -23,6 +23,41 @@ export interface UpstreamServer {
   readonly passSecrets?: boolean
 }
 
+/**
+ * `queued`: a request that waits for its server. `answered`, `failed`: what has become of it, until the device comes for it. `running`: a
+ * transaction that may go on; `done`: one to which nothing follows, remembered for a device that has lost the last answer.
+ */
+export type UpstreamState = 'queued' | 'answered' | 'failed' | 'running' | 'done'
+
+/** A transaction with a server above, as it is kept at rest. */
+export interface UpstreamRecord {
+  /** Of the transaction, hex. */
+  readonly id: string
+  /** Name of the server. */
+  readonly server: string
+  readonly requester: string
+  /** The kind of body that began it. */
+  readonly operation: string
+  readonly state: UpstreamState
+  /** SHA-256 of the device's last message, hex. */
+  readonly requestHash: string
+  /** By the key vault: the request that is `queued`, the server's answer, or the last one that the device had. */
+  readonly sealed: Uint8Array | undefined
+  /** Of what has `failed`. */
+  readonly failInfo: string | undefined
+  readonly why: string
+  /** When it is over. */
+  readonly untilAt: number
+}
+
+/** Port: transactions with servers above. Writes are durable when they return. */
+export interface UpstreamStore {
+  /** Oldest first. */
+  upstreamRecords(): readonly UpstreamRecord[]
+  saveUpstream(record: UpstreamRecord): void
+  removeUpstream(id: string): void
+}
+
 export interface UpstreamLimits {
   /** Transactions under way to all servers. */
   readonly transactions: number

@@ -1,5 +1,5 @@
 // Distinguished names and general names (RFC 5280 §4.1.2.4, §4.2.1.6): built, read, compared (§7.1) and shown.
-import { fromHex, toHex, utf8, utf8ToText } from '#main/base/index.ts'
+import { equalBytes, fromHex, toHex, utf8, utf8ToText } from '#main/base/index.ts'
 import {
   context,
   contextPrimitive,
@@ -33,6 +33,7 @@ const SHORT: ReadonlyArray<readonly [string, string]> = [
   [Oid.country, 'C'],
 ]
 const MAX_RDNS = 64
+const MAX_IN_RDN = 16
 
 /** The empty name: a directoryName without content (RFC 9810 §5.1.1). */
 export const NULL_DN: Uint8Array = Uint8Array.of(Tag.SEQUENCE, 0)
@@ -52,19 +53,23 @@ function valueOf(type: string, value: string): Uint8Array {
 export function readName(name: Uint8Array): NameAttribute[] {
   const rdns = elementsOf(readDer(name))
   if (rdns.length > MAX_RDNS) throw invalidDer('a name of too many parts')
-  return rdns.flatMap((rdn) =>
-    elementsOf(rdn, Tag.SET).map((attribute) => {
+  return rdns.flatMap((rdn) => {
+    const attributes = elementsOf(rdn, Tag.SET)
+    if (attributes.length > MAX_IN_RDN) throw invalidDer('a name of too many parts')
+    return attributes.map((attribute) => {
       const fields = new DerFields(attribute)
       const type = oidText(fields.field(Tag.OID))
       const value = fields.any()
       fields.end()
       return { type, value: isText(value.tag) ? textValue(value) : `#${toHex(value.bytes)}` }
-    }),
-  )
+    })
+  })
 }
 
+const TEXTS: ReadonlySet<number> = new Set([Tag.UTF8_STRING, Tag.PRINTABLE_STRING, Tag.IA5_STRING, Tag.T61_STRING, Tag.BMP_STRING])
+
 function isText(tag: number): boolean {
-  return [Tag.UTF8_STRING, Tag.PRINTABLE_STRING, Tag.IA5_STRING, Tag.T61_STRING, Tag.BMP_STRING].some((known) => known === tag)
+  return TEXTS.has(tag)
 }
 
 /** As people read it: `CN=device-0001, O=Operator`. */
@@ -93,8 +98,7 @@ export function nameKey(name: Uint8Array): string {
 }
 
 export function sameName(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length === b.length && a.every((byte, index) => byte === b[index])) return true
-  return nameKey(a) === nameKey(b)
+  return equalBytes(a, b) || nameKey(a) === nameKey(b)
 }
 
 export function isNullName(name: Uint8Array): boolean {

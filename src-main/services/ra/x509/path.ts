@@ -1,6 +1,6 @@
 // Certification path validation (RFC 5280 §6) by pkijs; what it found of the authorities of a path is remembered for a while.
 import { CertificateChainValidationEngine, Certificate as PkijsCertificate } from 'pkijs'
-import { toHex } from '#main/base/index.ts'
+import { equalBytes, toHex } from '#main/base/index.ts'
 import { Oid } from '../der/index.ts'
 import { type Certificate, KeyUsage } from './certificate.ts'
 import { sameName } from './names.ts'
@@ -25,6 +25,8 @@ const UNDERSTOOD: readonly string[] = [
   Oid.crlDistributionPoints,
 ]
 const MAX_PATH = 8
+/** Signatures that are looked at to find one path. */
+const MAX_LINK_CHECKS = 16
 const REMEMBERED_PATHS = 1000
 const REMEMBERED_MS = 600_000
 
@@ -34,9 +36,9 @@ const REMEMBERED_MS = 600_000
  */
 export class PathValidator {
   readonly anchors: readonly Certificate[]
-  readonly #authorities = new Map<string, { readonly verdict: Promise<string | undefined>; readonly untilMs: number }>()
+  readonly #authorities = new Map<string, { readonly verdict: Promise<string | undefined>; readonly atMs: number }>()
   /** Paths that were valid, by their leaf. */
-  readonly #valid = new Map<string, { readonly verdict: PathVerdict; readonly untilMs: number }>()
+  readonly #valid = new Map<string, { readonly verdict: PathVerdict; readonly atMs: number }>()
   readonly #links = new Map<string, boolean>()
 
   constructor(anchors: readonly Certificate[]) {
@@ -46,23 +48,28 @@ export class PathValidator {
   async validate(leaf: Certificate, others: readonly Certificate[], nowMs: number): Promise<PathVerdict> {
     const key = toHex(leaf.fingerprint())
     const known = this.#valid.get(key)
-    if (known !== undefined && known.untilMs > nowMs && linkFault(known.verdict.path, nowMs) === undefined) return known.verdict
+    if (known !== undefined && isRecent(known, nowMs) && linkFault(known.verdict.path, nowMs) === undefined) return known.verdict
     const path = this.#findPath(leaf, others)
     if (path === undefined) return { ok: false, why: 'No path leads to a trust anchor', path: [leaf] }
     const why = linkFault(path, nowMs) ?? (await this.#authoritiesFault(path, nowMs))
     const verdict = { ok: why === undefined, why: why ?? '', path }
-    if (verdict.ok) remember(this.#valid, key, { verdict, untilMs: nowMs + REMEMBERED_MS })
+    if (verdict.ok) remember(this.#valid, key, { verdict, atMs: nowMs })
     return verdict
   }
 
   #findPath(leaf: Certificate, others: readonly Certificate[]): Certificate[] | undefined {
     const path = [leaf]
+    let checks = 0
+    const isLinked = (lower: Certificate, upper: Certificate): boolean => {
+      if (!mayBeLinked(lower, upper)) return false
+      // Certificates of one name and costly keys would keep this machine busy with signatures.
+      checks += 1
+      return checks <= MAX_LINK_CHECKS && this.#isLinked(lower, upper, lower !== leaf)
+    }
     for (let current = leaf; path.length <= MAX_PATH;) {
-      const anchor = this.anchors.find((candidate) => same(candidate, current) || this.#isLinked(current, candidate, current !== leaf))
+      const anchor = this.anchors.find((candidate) => same(candidate, current) || isLinked(current, candidate))
       if (anchor !== undefined) return same(anchor, current) ? path : [...path, anchor]
-      const above = others.find(
-        (candidate) => !path.some((known) => same(known, candidate)) && this.#isLinked(current, candidate, current !== leaf),
-      )
+      const above = others.find((candidate) => !path.some((known) => same(known, candidate)) && isLinked(current, candidate))
       if (above === undefined) return undefined
       path.push(above)
       current = above
@@ -72,7 +79,6 @@ export class PathValidator {
 
   /** Links between authorities are few and come with every leaf: they are checked once. */
   #isLinked(lower: Certificate, upper: Certificate, isAuthority: boolean): boolean {
-    if (!sameName(lower.issuer, upper.subject)) return false
     if (!isAuthority) return lower.isIssuedBy(upper)
     const key = `${toHex(lower.fingerprint())}${toHex(upper.fingerprint())}`
     const known = this.#links.get(key)
@@ -89,11 +95,16 @@ export class PathValidator {
     const upper = constrained ? path : path.slice(1)
     const key = upper.map((certificate) => toHex(certificate.fingerprint())).join('')
     const known = this.#authorities.get(key)
-    if (known !== undefined && known.untilMs > nowMs) return known.verdict
+    if (known !== undefined && isRecent(known, nowMs)) return known.verdict
     const verdict = validateByPkijs(upper, nowMs)
-    remember(this.#authorities, key, { verdict, untilMs: nowMs + REMEMBERED_MS })
+    remember(this.#authorities, key, { verdict, atMs: nowMs })
     return verdict
   }
+}
+
+/** Near in either direction: what was found while the clock was wrong is not believed once it is set. */
+function isRecent({ atMs }: { readonly atMs: number }, nowMs: number): boolean {
+  return Math.abs(nowMs - atMs) <= REMEMBERED_MS
 }
 
 function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
@@ -102,8 +113,16 @@ function remember<Value>(map: Map<string, Value>, key: string, value: Value): vo
   map.set(key, value)
 }
 
+/** By the names, and by the key identifiers where both give one (RFC 5280 §4.2.1.1): that costs no signature. */
+function mayBeLinked(lower: Certificate, upper: Certificate): boolean {
+  if (!sameName(lower.issuer, upper.subject)) return false
+  const wanted = lower.authorityKeyId
+  const given = upper.subjectKeyId
+  return wanted === undefined || given === undefined || equalBytes(wanted, given)
+}
+
 function same(a: Certificate, b: Certificate): boolean {
-  return a.bytes.length === b.bytes.length && a.bytes.every((byte, index) => byte === b.bytes[index])
+  return a === b || equalBytes(a.bytes, b.bytes)
 }
 
 /** What each certificate must be by itself and for the one below (RFC 5280 §6.1.3, §6.1.4). */
