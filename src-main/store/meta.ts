@@ -59,7 +59,9 @@ export class MetaStore {
 
   create(site: NewSite, createdAt: number, createdWith: string): void {
     const { id, kind, details, demo, network } = site
-    const values: Readonly<Record<string, JsonValue>> = { id, kind, details, demo, network, createdAt, createdWith, revision: 0 }
+    const { coapsPort, ...always } = network ?? {}
+    const listening = network === null ? null : { ...always, ...(coapsPort === undefined ? {} : { coapsPort }) }
+    const values: Readonly<Record<string, JsonValue>> = { id, kind, details, demo, network: listening, createdAt, createdWith, revision: 0 }
     this.#database.transaction(() => {
       for (const [key, value] of Object.entries(values)) this.#write.run(key, canonicalJson(value))
     })

@@ -15,6 +15,15 @@ export interface RaCounts {
   readonly devices: number
 }
 
+/** Devices of the list that have had a certificate, and whether one of them is good now. */
+export function createCertifiedDevices(database: Database): (now: number) => ReadonlyMap<string, boolean> {
+  const all = database.prepare<{ now: number }, { device: string; live: number }>(
+    `SELECT device_id AS device, max(state = 'valid' AND replaced_by IS NULL AND not_after >= @now) AS live
+     FROM ra_certificate WHERE device_id IS NOT NULL AND state <> 'unconfirmed' GROUP BY device_id`,
+  )
+  return (now) => new Map(guarded(() => all.all({ now })).map(({ device, live }) => [device, live === 1]))
+}
+
 export function createRaCounts(database: Database): (now: number, soonMs: number) => RaCounts {
   const count = database.prepare<{ now: number; soon: number }, RaCounts>(`SELECT
     (SELECT count(*) FROM ra_transaction WHERE state = 'waiting') AS pending,

@@ -42,6 +42,7 @@ export interface CertificateRow {
   readonly profile: string
   readonly state: string
   readonly requester: string
+  readonly holder: string | null
   readonly reference: string | null
   readonly device_id: string | null
   readonly transaction_id: string
@@ -59,6 +60,7 @@ export interface TransactionRow {
   readonly kind: string
   readonly state: string
   readonly requester: string
+  readonly protection: string | null
   readonly reference: string | null
   readonly device_id: string | null
   readonly profile: string
@@ -97,7 +99,12 @@ export interface HistoryRow {
   readonly remark: string
 }
 
-const AUTHORITY_STATES: Readonly<Record<AuthorityRecord['state'], true>> = { 'awaiting-certificate': true, active: true, retired: true }
+const AUTHORITY_STATES: Readonly<Record<AuthorityRecord['state'], true>> = {
+  'awaiting-certificate': true,
+  active: true,
+  retired: true,
+  lost: true,
+}
 const AUTHORITY_KINDS: Readonly<Record<AuthorityRecord['kind'], true>> = { root: true, subordinate: true }
 const ALGORITHMS: Readonly<Record<SigningAlgorithm, true>> = { 'P-256': true, 'P-384': true, Ed25519: true }
 const CERTIFICATE_STATES: Readonly<Record<CertificateState, true>> = { unconfirmed: true, valid: true, revoked: true }
@@ -124,6 +131,7 @@ const REASONS: Readonly<Record<CrlReasonName, true>> = {
   aACompromise: true,
 }
 const EVENTS: Readonly<Record<HistoryEntry['event'], true>> = {
+  approved: true,
   issued: true,
   confirmed: true,
   lapsed: true,
@@ -188,7 +196,8 @@ export function certificateToRow(record: CertificateRecord): CertificateRow {
     subject: record.subject,
     profile: record.profile,
     state: record.state,
-    requester: canonicalJson(record.requester),
+    requester: requesterText(record.requester),
+    holder: record.holder ?? record.requester.key,
     reference: record.reference ?? null,
     device_id: record.deviceId ?? null,
     transaction_id: record.transactionId,
@@ -211,6 +220,7 @@ export function certificateFromRow(row: CertificateRow): CertificateRecord {
     profile: row.profile,
     state: knownWord(CERTIFICATE_STATES, row.state),
     requester: requesterOf(row.requester),
+    holder: row.holder ?? undefined,
     reference: row.reference ?? undefined,
     deviceId: row.device_id ?? undefined,
     transactionId: row.transaction_id,
@@ -229,7 +239,8 @@ export function transactionToRow(record: TransactionRecord): TransactionRow {
     id: record.id,
     kind: record.kind,
     state: record.state,
-    requester: canonicalJson(record.requester),
+    requester: requesterText(record.requester),
+    protection: record.protection ?? null,
     reference: record.reference ?? null,
     device_id: record.deviceId ?? null,
     profile: record.profile,
@@ -255,6 +266,7 @@ export function transactionFromRow(row: TransactionRow): TransactionRecord {
     kind: knownWord(KINDS, row.kind),
     state: knownWord(STATES, row.state),
     requester: requesterOf(row.requester),
+    protection: row.protection ?? undefined,
     reference: row.reference ?? undefined,
     deviceId: row.device_id ?? undefined,
     profile: row.profile,
@@ -304,6 +316,11 @@ export function preRegistrationFromRow(row: PreRegistrationRow): PreRegistration
 
 export function historyFromRow(row: HistoryRow): HistoryEntry {
   return { serial: row.serial, at: row.at, event: knownWord(EVENTS, row.event), actor: row.actor, remark: row.remark }
+}
+
+/** Canonical as it stands: written several times in each enrolment. */
+function requesterText({ identities, key, kind, name }: Requester): string {
+  return JSON.stringify({ identities, key, kind, name })
 }
 
 function requesterOf(text: string): Requester {

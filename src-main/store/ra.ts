@@ -23,9 +23,9 @@ import { guarded } from './sqlite-failure.ts'
 const AUTHORITY =
   'id, generation, state, kind, subject, algorithm, sealed_key, certificate, chain, request, signer_certificate, signer_key, new_with_old, old_with_new, created_at'
 const CERTIFICATE =
-  'serial, authority_id, der, subject, profile, state, requester, reference, device_id, transaction_id, not_before, not_after, issued_at, revoked_at, reason, replaced_by, replaces'
+  'serial, authority_id, der, subject, profile, state, requester, holder, reference, device_id, transaction_id, not_before, not_after, issued_at, revoked_at, reason, replaced_by, replaces'
 const TRANSACTION =
-  'id, kind, state, requester, reference, device_id, profile, request_hash, request, response, nonce, first_nonce, serial, cert_req_id, implicit, subject, key_type, remark, opened_at, deadline_at'
+  'id, kind, state, requester, protection, reference, device_id, profile, request_hash, request, response, nonce, first_nonce, serial, cert_req_id, implicit, subject, key_type, remark, opened_at, deadline_at'
 const PRE_REGISTRATION = 'reference, sealed_secret, identities, names, profile, device_id, created_at, expires_at, used_at'
 
 /** `INSERT … ON CONFLICT DO UPDATE` of all columns. */
@@ -41,6 +41,19 @@ export function createRaStore(database: Database): RaStore {
   const oneCertificate = database.prepare<[string], CertificateRow>(`SELECT ${CERTIFICATE} FROM ra_certificate WHERE serial = ?`)
   const saveCertificate = database.prepare<CertificateRow>(upsert('ra_certificate', 'serial', CERTIFICATE))
   const ofTransaction = database.prepare<[string], { serial: string }>('SELECT serial FROM ra_certificate WHERE transaction_id = ?')
+  // The signs keep SQLite from going by state: most certificates of a site are valid, and few are somebody's.
+  const LIVE = `+state IN ('valid', 'unconfirmed') AND replaced_by IS NULL AND +not_after >= @now AND serial <> @except`
+  const countLive = (column: 'holder' | 'device_id') =>
+    database
+      .prepare<{ whose: string; now: number; except: string }, number>(
+        `SELECT count(*) FROM ra_certificate WHERE ${column} = @whose AND ${LIVE}`,
+      )
+      .pluck()
+  const issuedSince = database
+    .prepare<[string, number], number>('SELECT count(*) FROM ra_certificate WHERE holder = ? AND issued_at >= ?')
+    .pluck()
+  const liveOfHolder = countLive('holder')
+  const liveOfDevice = countLive('device_id')
   const revoked = database.prepare<[string, number], CertificateRow>(
     `SELECT ${CERTIFICATE} FROM ra_certificate WHERE state = 'revoked' AND authority_id = ? AND not_after >= ? ORDER BY revoked_at, serial`,
   )
@@ -59,9 +72,8 @@ export function createRaStore(database: Database): RaStore {
   )
   const onePre = database.prepare<[string], PreRegistrationRow>(`SELECT ${PRE_REGISTRATION} FROM ra_pre_registration WHERE reference = ?`)
   const allPre = database.prepare<[], PreRegistrationRow>(`SELECT ${PRE_REGISTRATION} FROM ra_pre_registration ORDER BY reference`)
-  const preOf = database.prepare<[string], PreRegistrationRow>(
-    `SELECT ${PRE_REGISTRATION} FROM ra_identity CROSS JOIN ra_pre_registration USING (reference) WHERE identity = ? ORDER BY ra_identity.reference`,
-  )
+  // In two steps: several rows of many columns cost the driver more than one row each.
+  const referencesOf = database.prepare<[string], string>('SELECT reference FROM ra_identity WHERE identity = ? ORDER BY reference').pluck()
   const savePre = database.prepare<PreRegistrationRow>(upsert('ra_pre_registration', 'reference', PRE_REGISTRATION))
   const dropIdentities = database.prepare<[string]>('DELETE FROM ra_identity WHERE reference = ?')
   const addIdentity = database.prepare<[string, string]>('INSERT INTO ra_identity (identity, reference) VALUES (?, ?)')
@@ -80,9 +92,17 @@ export function createRaStore(database: Database): RaStore {
     'SELECT serial, at, event, actor, remark FROM ra_history WHERE serial = ? ORDER BY id',
   )
 
+  // An inner one is a savepoint: what it throws takes back its own writes alone.
+  const inTransaction = database.transaction((work: () => void) => work())
   const transaction = <Result>(work: () => Result): Result => {
-    // An inner one is a savepoint: what it throws takes back its own writes alone.
-    return guarded(() => database.transaction(work).immediate())
+    let result: { readonly value: Result } | undefined
+    guarded(() =>
+      inTransaction.immediate(() => {
+        result = { value: work() }
+      }),
+    )
+    if (result === undefined) throw new AppError('internal', 'The transaction has not done its work')
+    return result.value
   }
   return {
     transaction,
@@ -99,6 +119,14 @@ export function createRaStore(database: Database): RaStore {
     },
     isTransactionSpent: (id) => guarded(() => ofTransaction.get(id)) !== undefined,
     certificates: (filter) => guarded(() => findCertificates(database, filter)),
+    countIssued: (holder, since) => guarded(() => issuedSince.get(holder, since)) ?? 0,
+    countLive: (whose, now, except = '') =>
+      guarded(
+        () =>
+          ('holder' in whose
+            ? liveOfHolder.get({ whose: whose.holder, now, except })
+            : liveOfDevice.get({ whose: whose.deviceId, now, except })) ?? 0,
+      ),
     revoked: (authorityId, endsAfter) => guarded(() => revoked.all(authorityId, endsAfter).map(certificateFromRow)),
     transactionRecord: (id) => {
       const row = guarded(() => oneTransaction.get(id))
@@ -120,7 +148,13 @@ export function createRaStore(database: Database): RaStore {
       return row === undefined ? undefined : preRegistrationFromRow(row)
     },
     preRegistrations: () => guarded(() => allPre.all().map(preRegistrationFromRow)),
-    preRegistrationsOf: (identity) => guarded(() => preOf.all(identity).map(preRegistrationFromRow)),
+    preRegistrationsOf: (identity) =>
+      guarded(() =>
+        referencesOf.all(identity).flatMap((reference) => {
+          const row = onePre.get(reference)
+          return row === undefined ? [] : [preRegistrationFromRow(row)]
+        }),
+      ),
     savePreRegistrations: (records) => {
       transaction(() => {
         for (const record of records) {

@@ -41,6 +41,7 @@ export const factSources: Words<FactSource> = {
   import: true,
   discovery: true,
   registration: true,
+  admission: true,
   apply: true,
   verify: true,
   test: true,
