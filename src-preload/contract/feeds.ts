@@ -1,6 +1,7 @@
 // What can be followed: each feed is a set of rows by key. A subscriber gets a snapshot, then deltas, at most ten a second.
 import type { z } from 'zod'
 import {
+  admissionRow,
   applicationGroupRow,
   checklistRow,
   checkRow,
@@ -15,6 +16,7 @@ import {
   linkRow,
   membershipRow,
   planLine,
+  pledgeRow,
   preferencesRow,
   problemRow,
   progressRow,
@@ -60,6 +62,9 @@ export const feeds = {
   securityPlan: { key: 'id', row: securityPlanLine },
   securityFindings: { key: 'id', row: securityFindingRow },
   ra: { key: 'key', row: raRow },
+  admission: { key: 'key', row: admissionRow },
+  /** Devices that have asked to join; their timelines are pulled. */
+  pledges: { key: 'key', row: pledgeRow },
   /** What has passed; entries are pulled in pages. */
   trace: { key: 'key', row: traceRow },
 } as const

@@ -1,10 +1,12 @@
 // Everything that the window and the command line can ask for. A new op without a handler does not compile.
 import { type z } from 'zod'
+import { admissionOps } from './ops/admission.ts'
 import { deviceOps } from './ops/devices.ts'
 import { directoryOps } from './ops/directory.ts'
 import { groupOps } from './ops/groups.ts'
 import { handoverOps } from './ops/handover.ts'
 import { jobOps } from './ops/jobs.ts'
+import { knxOps } from './ops/knx.ts'
 import { linkOps } from './ops/link.ts'
 import { raOps } from './ops/ra.ts'
 import { securityOps } from './ops/security.ts'
@@ -17,10 +19,12 @@ export const ops = {
   ...groupOps,
   ...securityOps,
   ...raOps,
+  ...admissionOps,
   ...jobOps,
   ...handoverOps,
   ...directoryOps,
   ...linkOps,
+  ...knxOps,
   ...traceOps,
 } as const
 

@@ -34,6 +34,7 @@ export const testRunRow = z.object({
   repeats: z.number().int(),
   repeat: z.number().int(),
   uri: z.string(),
+  /** The datagram, its protection included. */
   messageBytes: z.number().int(),
   /** First to last answer, and their median, in milliseconds. */
   spreadMs: z.number().nullable(),
@@ -46,5 +47,9 @@ export const testRunRow = z.object({
   unicastOnly: z.boolean().optional(),
   /** The security group that protected the requests; absent: they were not protected. */
   protection: z.string().optional(),
+  /** What the protection adds to the message: OSCORE option, tag and countersignature. */
+  protectionBytes: z.number().int().optional(),
+  /** Frames of 802.15.4 that the request takes on a constrained network; the loss of one loses it all. Absent elsewhere. */
+  frames: z.number().int().optional(),
 })
 export type TestRunRow = z.infer<typeof testRunRow>

@@ -9,7 +9,17 @@ export type Step = z.infer<typeof step>
 export const progressRow = z.object({ step, open: z.number().int(), total: z.number().int() })
 export type ProgressRow = z.infer<typeof progressRow>
 
-export const checkId = z.enum(['site-file', 'backup', 'disk-space', 'clock', 'network', 'multicast', 'directory', 'report-printer'])
+export const checkId = z.enum([
+  'site-file',
+  'backup',
+  'disk-space',
+  'clock',
+  'network',
+  'multicast',
+  'coaps',
+  'directory',
+  'report-printer',
+])
 export type CheckId = z.infer<typeof checkId>
 
 export const checkRow = z.object({

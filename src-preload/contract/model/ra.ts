@@ -14,6 +14,9 @@ export const raPolicy = z.object({
   secretsApprove: z.boolean().nullable(),
   /** Whether devices of known manufacturers that are not in the list may wait for a decision. */
   unlistedMayWait: z.boolean(),
+  /** Certificates that one device, and one requester, may have at the same time. */
+  perDevice: z.number().int().min(1).max(1000).default(8),
+  perRequester: z.number().int().min(1).max(1000).default(8),
 })
 export type RaPolicy = z.infer<typeof raPolicy>
 
@@ -43,7 +46,8 @@ export type RaProfile = z.infer<typeof raProfile>
 export const raAuthority = z.object({
   id: z.string(),
   generation: z.number().int(),
-  state: z.enum(['awaiting-certificate', 'active', 'retired']),
+  /** `lost`: its key was sealed by a keyring that is gone. */
+  state: z.enum(['awaiting-certificate', 'active', 'retired', 'lost']),
   kind: z.enum(['root', 'subordinate']),
   subject: z.string(),
   algorithm: raAlgorithm,
@@ -188,7 +192,7 @@ export const raCertificateDetail = raCertificateRow.extend({
   history: z.array(
     z.object({
       at: timeMs,
-      event: z.enum(['issued', 'confirmed', 'lapsed', 'revoked', 'replaced', 'refused-by-device']),
+      event: z.enum(['approved', 'issued', 'confirmed', 'lapsed', 'revoked', 'replaced', 'refused-by-device']),
       actor: z.string(),
       remark: z.string(),
     }),
@@ -211,6 +215,6 @@ export const raPreRegistrationRow = z.object({
 })
 export type RaPreRegistrationRow = z.infer<typeof raPreRegistrationRow>
 
-/** A file of the authority as text. */
-export const raFile = z.object({ fileName: z.string(), text: z.string() })
+/** A file of the authority: text, or bytes in base64. */
+export const raFile = z.object({ fileName: z.string(), text: z.string(), encoding: z.enum(['text', 'base64']).default('text') })
 export type RaFile = z.infer<typeof raFile>

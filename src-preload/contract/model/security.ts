@@ -38,6 +38,8 @@ export const securityGroupRow = z.object({
   groupIds: z.array(z.string()),
   /** Version of the keys; null before there are any. */
   generation: z.number().int().nullable(),
+  /** The Gid that goes with them, in hex: it stands in every message and is no secret. */
+  gid: z.string().nullable(),
   rekeyedAt: timeMs.nullable(),
   expiresAt: timeMs.nullable(),
   /** Devices that shall be members; that are; and of those that shall be, how many have confirmed the newest keys or were given them as they joined. */

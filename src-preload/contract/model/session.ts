@@ -16,6 +16,8 @@ export const networkOptions = z.object({
   /** Local IP address that the CoAP endpoint binds to; loopback unless the installer chose an interface. */
   bindAddress: z.string().min(1).max(64),
   coapPort: z.number().int().min(0).max(65_535),
+  /** Of CoAP over DTLS; the one after `coapPort` unless told. */
+  coapsPort: z.number().int().min(0).max(65_535).optional(),
 })
 export type NetworkOptions = z.infer<typeof networkOptions>
 
@@ -28,7 +30,7 @@ export const siteDetails = z.object({
 export type SiteDetails = z.infer<typeof siteDetails>
 
 export const listeningAddress = z.object({
-  scheme: z.enum(['coap']),
+  scheme: z.enum(['coap', 'coaps', 'jpy']),
   address: z.string(),
   port: z.number().int(),
   channel: z.string(),

@@ -15,7 +15,7 @@ export const deviceState = z.enum(['planned', 'expected', 'seen', 'joining', 'en
 export type DeviceState = z.infer<typeof deviceState>
 
 /** Who or what a fact comes from. */
-export const factSource = z.enum(['operator', 'import', 'discovery', 'registration', 'apply', 'verify', 'test'])
+export const factSource = z.enum(['operator', 'import', 'discovery', 'registration', 'admission', 'apply', 'verify', 'test'])
 export type FactSource = z.infer<typeof factSource>
 
 export const deviceType = z.enum(['luminaire', 'switch', 'presence-sensor', 'blind', 'thermostat', 'sensor', 'actuator', 'unknown'])

@@ -32,10 +32,12 @@ export const raOps = {
   /** The certificate for the request, with those above it, in PEM; the root last. */
   'ra.install': { in: z.object({ text: pemText }), out: done },
   'ra.rollOver': { in: z.object({ algorithm: raAlgorithm, lifetimeDays: lifetimeDays.default(7300) }), out: done },
+  /** Gives up keys that another keyring has sealed, so that a new authority can be made; what they have issued stays known. */
+  'ra.startOver': { in: nothing, out: done },
   /** The newest CRL; `refresh` makes a new one. */
-  'ra.crl': { in: z.object({ refresh: z.boolean().default(false) }), out: raFile },
-  /** The authority's certificate with those above it, in PEM. */
-  'ra.chain': { in: nothing, out: raFile },
+  'ra.crl': { in: z.object({ refresh: z.boolean().default(false), form: z.enum(['pem', 'der']).default('pem') }), out: raFile },
+  /** The authority's certificate with those above it, in PEM or as a certs-only CMS message (RFC 8551 §3.8). */
+  'ra.chain': { in: z.object({ form: z.enum(['pem', 'p7c']).default('pem') }), out: raFile },
   'ra.pending': { in: page, out: z.object({ total: z.number().int(), rows: z.array(raRequestRow) }) },
   'ra.approve': { in: z.object({ ids: z.array(id).min(1).max(1000) }), out: z.array(raDecision) },
   'ra.deny': {
