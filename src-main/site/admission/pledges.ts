@@ -1,5 +1,5 @@
 // The gate itself: who asks, what they are told, and how far each has come. Decisions are durable at once, timelines within a second.
-import { KeyedFeed, toAppError, type Clock, type DeviceId, type Logger, type Timer } from '#main/base/index.ts'
+import { KeyedFeed, sha256, toAppError, toHex, type Clock, type DeviceId, type Logger, type Timer } from '#main/base/index.ts'
 import type { GateVerdict, JoinGate, JoinStep, PledgeIdentity } from '#main/services/join/index.ts'
 import type { PledgeRow } from '#contract/model.ts'
 import type { AllowList } from './allow-list.ts'
@@ -237,7 +237,7 @@ export class Pledges implements JoinGate {
             firstSeenAt: now,
             lastSeenAt: now,
           }
-        : { ...known, manufacturer, makerKnown, proxy, lastSeenAt: Math.max(known.lastSeenAt, now) }
+        : { ...known, ...(isByBirth(identity) ? { manufacturer } : {}), makerKnown, proxy, lastSeenAt: Math.max(known.lastSeenAt, now) }
     this.#put(record)
     return record
   }
@@ -357,4 +357,9 @@ export class Pledges implements JoinGate {
 
 function isSame(before: PledgeRow | undefined, after: PledgeRow): boolean {
   return before !== undefined && JSON.stringify(before) === JSON.stringify(after)
+}
+
+/** With its certificate of the site, a device says nothing of its maker any more. */
+function isByBirth({ key, chain: [endEntity] }: PledgeIdentity): boolean {
+  return endEntity !== undefined && toHex(sha256(endEntity)) === key
 }

@@ -3,6 +3,7 @@ import type { DeviceRecord, DeviceStore } from '#main/site/devices/index.ts'
 import type { GroupStore, MembershipRecord } from '#main/site/groups/index.ts'
 import type { Failure, TestRunRow } from '#contract/model.ts'
 import { canonicalDetails } from './details.ts'
+import { securityRows, type SecuritySource } from './collect-security.ts'
 import { SITE_FORMAT, SITE_VERSION, type SiteDocument } from './document.ts'
 import type { SiteFacts } from './types.ts'
 
@@ -11,7 +12,14 @@ export type GroupSource = Pick<GroupStore, 'coapGroups' | 'applicationGroups' | 
 
 const TEST_RUNS = 1000
 
-export function collectSite(site: SiteFacts, devices: DeviceSource, groups: GroupSource): SiteDocument {
+const NO_SECURITY: SecuritySource = { securityGroups: () => [], protections: () => [] }
+
+export function collectSite(
+  site: SiteFacts,
+  devices: DeviceSource,
+  groups: GroupSource,
+  security: SecuritySource = NO_SECURITY,
+): SiteDocument {
   const rooms = devices.rooms()
   const roomIds = new Set<string>(rooms.map((room) => room.id))
   const inRoom = (roomId: string | null): string | null => (roomId !== null && roomIds.has(roomId) ? roomId : null)
@@ -20,6 +28,7 @@ export function collectSite(site: SiteFacts, devices: DeviceSource, groups: Grou
   const applicationGroups = groups.applicationGroups()
   const groupIds = new Set<string>(applicationGroups.map((group) => group.id))
   const { name, organisation, address, operator } = site.details
+  const { securityGroups, protections } = securityRows(security, { devices: deviceIds, groups: groupIds, inRoom })
   return {
     format: SITE_FORMAT,
     version: SITE_VERSION,
@@ -56,6 +65,8 @@ export function collectSite(site: SiteFacts, devices: DeviceSource, groups: Grou
         .map(membershipRow),
       (cell) => `${cell.deviceId} ${cell.groupId}`,
     ),
+    securityGroups: byKey(securityGroups, (group) => group.id),
+    protections: byKey(protections, (protection) => protection.groupId),
     testRuns: byKey(groups.testRuns(TEST_RUNS).flatMap(testRow), (run) => `${run.startedAt} ${run.id}`),
   }
 }
@@ -121,6 +132,7 @@ function testRow(run: TestRunRow): SiteDocument['testRuns'] {
       repeat,
       uri,
       messageBytes,
+      protection: run.protection ?? null,
       spreadMs: rounded(run.spreadMs),
       medianMs: rounded(run.medianMs),
       members: byKey(members, (member) => member.deviceId),

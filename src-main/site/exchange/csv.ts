@@ -7,6 +7,7 @@ export interface CsvTables {
   readonly devices: Uint8Array
   readonly groups: Uint8Array
   readonly memberships: Uint8Array
+  readonly securityGroups: Uint8Array
 }
 
 type Cell = string | number | boolean | null
@@ -19,6 +20,8 @@ export function csvTables(document: SiteDocument): CsvTables {
   const desired = document.memberships.filter((cell) => cell.desired)
   const groupsOf = Map.groupBy(desired, (cell) => cell.deviceId)
   const membersOf = Map.groupBy(desired, (cell) => cell.groupId)
+  const protections = new Map(document.protections.map((protection) => [protection.groupId, protection]))
+  const securityNames = new Map(document.securityGroups.map((group) => [group.id, group.name]))
   const roomOf = (id: string | null): string => (id === null ? '' : (rooms.get(id) ?? ''))
   return {
     devices: table(
@@ -40,7 +43,7 @@ export function csvTables(document: SiteDocument): CsvTables {
       ]),
     ),
     groups: table(
-      ['group', 'room', 'coapGroup', 'address', 'port', 'members', 'confirmed', 'comment'],
+      ['group', 'room', 'coapGroup', 'address', 'port', 'members', 'confirmed', 'protection', 'noSecReason', 'comment'],
       document.applicationGroups
         .filter((group) => !group.retired)
         .map((group) => {
@@ -48,7 +51,9 @@ export function csvTables(document: SiteDocument): CsvTables {
           const members = membersOf.get(group.id) ?? []
           const confirmed = members.filter((cell) => cell.outcome === 'confirmed').length
           const at: Cell[] = [coap?.name ?? '', coap?.address ?? '', coap?.port ?? null]
-          return [group.name, roomOf(group.roomId), ...at, members.length, confirmed, group.comment]
+          const protection = protections.get(group.id)
+          const words = protectionOf(protection?.securityGroupIds.map((id) => securityNames.get(id) ?? id))
+          return [group.name, roomOf(group.roomId), ...at, members.length, confirmed, words, protection?.reason ?? null, group.comment]
         }),
     ),
     memberships: table(
@@ -64,7 +69,30 @@ export function csvTables(document: SiteDocument): CsvTables {
         cell.failure?.code ?? null,
       ]),
     ),
+    securityGroups: table(
+      ['securityGroup', 'suite', 'room', 'keyVersion', 'gid', 'rekeyedAt', 'members', 'withNewestKeys', 'groups'],
+      document.securityGroups.map(({ id, name, suite, roomId, keys, members }) => [
+        name,
+        suite,
+        roomOf(roomId),
+        keys?.generation ?? null,
+        hyphenated(keys?.gid ?? null),
+        keys?.rekeyedAt ?? null,
+        members.length,
+        members.filter((member) => member.generation !== null && member.generation === keys?.generation).length,
+        document.protections
+          .filter(({ securityGroupIds }) => securityGroupIds.includes(id))
+          .map(({ groupId }) => groups.get(groupId)?.name ?? '')
+          .join('; '),
+      ]),
+    ),
   }
+}
+
+/** `open`: nobody has chosen; `NoSec`: unprotected by choice. */
+function protectionOf(names: readonly string[] | undefined): string {
+  if (names === undefined) return 'open'
+  return names.length === 0 ? 'NoSec' : names.join('; ')
 }
 
 /** Sixteen digits in a row would be read as a number by a spreadsheet, and rounded. */

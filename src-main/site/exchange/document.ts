@@ -1,9 +1,9 @@
-// The site export, version 1: its shape as a zod schema, from which the published JSON Schema is made. The rows are facts of the
+// The site export, version 2: its shape as a zod schema, from which the published JSON Schema is made. The rows are facts of the
 // site alone (no secrets, nothing of this machine, no time of export), so that export, import, export gives the same bytes.
 import { z } from 'zod'
 
 export const SITE_FORMAT = 'groupwright-site'
-export const SITE_VERSION = 1
+export const SITE_VERSION = 2
 
 const id = z.string().min(1).max(80)
 const text = (limit: number): z.ZodString => z.string().max(limit)
@@ -21,7 +21,7 @@ function isInstant(value: string): boolean {
   return ms >= 0 && new Date(ms).toISOString() === value
 }
 
-const source = z.enum(['operator', 'import', 'discovery', 'registration', 'apply', 'verify', 'test'])
+const source = z.enum(['operator', 'import', 'discovery', 'registration', 'admission', 'apply', 'verify', 'test'])
 const failure = z
   .strictObject({ code: text(80), message: text(2000), retryable: z.boolean(), details: z.record(z.string(), z.json()) })
   .nullable()
@@ -120,6 +120,7 @@ const testRun = z.strictObject({
   repeat: z.number().int().min(0),
   uri: text(500),
   messageBytes: z.number().int().min(0),
+  protection: text(120).nullable().meta({ description: 'Security group that protected the requests; null: they were unprotected' }),
   spreadMs: z.number().min(0).nullable(),
   medianMs: z.number().min(0).nullable(),
   members: z.array(
@@ -135,6 +136,53 @@ const testRun = z.strictObject({
   failure,
 })
 
+const securityGroup = z.strictObject({
+  id,
+  name: label,
+  comment: text(500),
+  roomId: id.nullable(),
+  suite: z.enum(['standard', 'p256', 'long-tag', 'counter']),
+  algorithms: z
+    .strictObject({
+      groupEncryption: z.number().int(),
+      signature: z.number().int(),
+      pairwise: z.number().int().nullable(),
+      hkdf: z.number().int(),
+    })
+    .meta({ description: 'COSE numbers of the suite; pairwise null: group mode alone' }),
+  policy: z.strictObject({
+    rekeyOnJoin: z.boolean(),
+    rekeyAfterLeaves: z.number().int().min(1).max(1000),
+    rekeyWithinMinutes: z.number().int().min(1).max(10_080),
+    lifetimeDays: z.number().int().min(1).max(3650),
+  }),
+  automatic: z.boolean().meta({ description: 'Whether the tool made it by itself' }),
+  keys: z
+    .strictObject({ generation: z.number().int().min(0), gid: z.string().regex(/^([0-9a-f]{2}){1,32}$/), rekeyedAt: time, expiresAt: time })
+    .nullable()
+    .meta({ description: 'Version of the keys and the Gid that goes with them, never the keys; not taken over by an import' }),
+  members: z
+    .array(
+      z.strictObject({
+        deviceId: id,
+        requester: z.boolean(),
+        responder: z.boolean(),
+        outcome: z.enum(['planned', 'confirmed', 'failed', 'unknown']),
+        keys: z.enum(['none', 'behind', 'told', 'current']),
+        generation: z.number().int().min(0).nullable(),
+      }),
+    )
+    .max(50_000)
+    .meta({ description: 'Devices that are or shall be members; not taken over by an import' }),
+})
+
+const protection = z.strictObject({
+  groupId: id,
+  securityGroupIds: z.array(id).max(8).meta({ description: 'None: unprotected (NoSec), with the reason' }),
+  reason: text(300).nullable(),
+  automatic: z.boolean(),
+})
+
 export const siteDocument = z
   .strictObject({
     format: z.literal(SITE_FORMAT),
@@ -145,11 +193,14 @@ export const siteDocument = z
     coapGroups: z.array(coapGroup).max(20_000),
     applicationGroups: z.array(applicationGroup).max(20_000),
     memberships: z.array(membership).max(1_000_000),
+    securityGroups: z.array(securityGroup).max(20_000),
+    protections: z.array(protection).max(20_000),
     testRuns: z.array(testRun).max(1000),
   })
   .meta({
-    title: 'Groupwright site export, version 1',
-    description: 'A commissioned site: rooms, devices, groups, memberships and test evidence. Rows are in the order of their ids.',
+    title: 'Groupwright site export, version 2',
+    description:
+      'A commissioned site: rooms, devices, groups, memberships, security groups and test evidence. Rows are in the order of their ids.',
   })
 
 /** A site as it is handed over. */

@@ -1,5 +1,6 @@
 // The face of exchange.
 export { collectSite, type DeviceSource, type GroupSource } from './collect.ts'
+export type { LiveSecurity, SecuritySource } from './collect-security.ts'
 export { SITE_FORMAT, SITE_VERSION, siteJsonSchema, type SiteDocument } from './document.ts'
 export { parseSiteExport, type ImportIssue } from './parse.ts'
 export type { ReportLocale } from './report-text.ts'

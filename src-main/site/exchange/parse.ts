@@ -1,7 +1,7 @@
 // Reading a site export: any text in, a checked document or a failure that says where and why out.
 import { parse as parseYaml } from 'yaml'
 import { AppError, toAppError } from '#main/base/index.ts'
-import { checkGroupName, readGroupAddress } from '#main/site/groups/index.ts'
+import { checkGroupName, checkSecurityGroupName, readGroupAddress } from '#main/site/groups/index.ts'
 import { SITE_FORMAT, SITE_VERSION, siteDocument, type SiteDocument } from './document.ts'
 
 /** What is wrong, with the place as a path such as `devices/3/eui64`. */
@@ -21,8 +21,7 @@ const NESTED_WITHOUT_END = /^[ \t]*(?:[-?:][ \t]+){64}|(?:[[{][ \t]*){64}/m
 export function parseSiteExport(text: string): SiteDocument {
   const clean = text.replace(/^\uFEFF/, '')
   if (clean.trim() === '') throw new AppError('import.empty', 'The file is empty')
-  const value = readText(clean)
-  requireVersion(value)
+  const value = upgraded(readText(clean))
   const parsed = checked(value)
   if (!parsed.success) {
     throw invalid(parsed.error.issues.map((issue) => ({ path: issue.path.map(String).join('/'), message: issue.message })))
@@ -56,16 +55,25 @@ function readText(text: string): unknown {
   }
 }
 
-function requireVersion(value: unknown): void {
+/** The text as a document of this version: the first one had no security layer. */
+function upgraded(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('format' in value) || value.format !== SITE_FORMAT) {
     throw invalid([{ path: 'format', message: `Expected "${SITE_FORMAT}": this is no site export` }])
   }
   const version = 'version' in value ? value.version : undefined
+  if (version === 1) return fromFirst(value)
   if (typeof version === 'number' && Number.isInteger(version) && version !== SITE_VERSION) {
     throw new AppError('import.version-unsupported', `Version ${version} of the site export is not known here`, {
       details: { version, supported: SITE_VERSION },
     })
   }
+  return value
+}
+
+function fromFirst(value: object): object {
+  const runs: readonly unknown[] | undefined = 'testRuns' in value && Array.isArray(value.testRuns) ? value.testRuns : undefined
+  const testRuns = runs?.map((run) => (typeof run === 'object' && run !== null ? { protection: null, ...run } : run))
+  return { securityGroups: [], protections: [], ...value, ...(testRuns === undefined ? {} : { testRuns }), version: SITE_VERSION }
 }
 
 function invalid(issues: readonly ImportIssue[]): AppError {
@@ -77,7 +85,7 @@ function invalid(issues: readonly ImportIssue[]): AppError {
 
 /** References that lead nowhere, doubles, and groups that break the rules of groups. */
 function* integrityIssues(document: SiteDocument): Generator<ImportIssue> {
-  const { rooms, devices, coapGroups, applicationGroups, memberships, testRuns } = document
+  const { rooms, devices, coapGroups, applicationGroups, memberships, securityGroups, protections, testRuns } = document
   yield* doubles('rooms', rooms, (room) => room.id)
   yield* doubles('devices', devices, (device) => device.id)
   yield* doubles('devices', devices, (device) => device.eui64, 'eui64')
@@ -103,6 +111,7 @@ function* integrityIssues(document: SiteDocument): Generator<ImportIssue> {
   )
   yield* dangling('memberships', 'deviceId', memberships, new Set(devices.map(({ id }) => id)), (cell) => cell.deviceId)
   yield* dangling('memberships', 'groupId', memberships, new Set(applicationGroups.map(({ id }) => id)), (cell) => cell.groupId)
+  yield* securityIssues(securityGroups, protections, roomIds, new Set(applicationGroups.map(({ id }) => id)))
   yield* circles(rooms)
 
   for (const [index, group] of coapGroups.entries()) {
@@ -111,6 +120,30 @@ function* integrityIssues(document: SiteDocument): Generator<ImportIssue> {
     if (group.port === 5684) yield { path: `coapGroups/${index}/port`, message: 'Port 5684 is for DTLS-secured unicast CoAP' }
   }
   for (const [index, group] of applicationGroups.entries()) yield* rule(`applicationGroups/${index}/name`, group.name, checkGroupName)
+}
+
+function* securityIssues(
+  groups: SiteDocument['securityGroups'],
+  protections: SiteDocument['protections'],
+  roomIds: ReadonlySet<string>,
+  groupIds: ReadonlySet<string>,
+): Generator<ImportIssue> {
+  yield* doubles('securityGroups', groups, (group) => group.id)
+  yield* doubles('securityGroups', groups, (group) => group.name, 'name')
+  yield* doubles('protections', protections, (protection) => protection.groupId, 'groupId')
+  yield* dangling('securityGroups', 'roomId', groups, roomIds, (group) => group.roomId)
+  yield* dangling('protections', 'groupId', protections, groupIds, (protection) => protection.groupId)
+  const known = new Set(groups.map(({ id }) => id))
+  for (const [index, { name }] of groups.entries()) yield* rule(`securityGroups/${index}/name`, name, checkSecurityGroupName)
+  for (const [index, { securityGroupIds, reason }] of protections.entries()) {
+    for (const id of securityGroupIds)
+      if (!known.has(id)) yield { path: `protections/${index}/securityGroupIds`, message: 'Names nothing in this file' }
+    if (new Set(securityGroupIds).size !== securityGroupIds.length)
+      yield { path: `protections/${index}/securityGroupIds`, message: 'Is there twice' }
+    // No group is left unprotected without somebody's reason (draft-ietf-core-groupcomm-bis-18 §4).
+    if ((securityGroupIds.length === 0) !== (reason !== null))
+      yield { path: `protections/${index}/reason`, message: 'Groups that are unprotected have a reason, and no others' }
+  }
 }
 
 function* doubles<Row>(table: string, rows: readonly Row[], keyOf: (row: Row) => string | null, field = 'id'): Generator<ImportIssue> {

@@ -8,7 +8,7 @@ export interface OpenIssue {
 }
 
 export function openIssues(document: SiteDocument, text: ReportText): readonly OpenIssue[] {
-  const { devices, applicationGroups, memberships, testRuns } = document
+  const { devices, applicationGroups, memberships, protections, testRuns } = document
   const kinds = text.issueKinds
   const deviceName = new Map(devices.map((device) => [device.id, device.name]))
   const groupName = new Map(applicationGroups.map((group) => [group.id, group.name]))
@@ -27,6 +27,15 @@ export function openIssues(document: SiteDocument, text: ReportText): readonly O
       .filter((member) => member.verdict !== 'heard' && member.verdict !== 'silent-changed' && member.seen !== true)
       .map((member) => `${run.groupName}: ${deviceName.get(member.deviceId) ?? member.deviceId} (${text.verdicts[member.verdict]})`)
   })
+  const protectionOf = new Map(protections.map((protection) => [protection.groupId, protection]))
+  const open = groups.filter((group) => populated.has(group.id) && !protectionOf.has(group.id))
+  const chosen = groups.flatMap((group) => {
+    const protection = populated.has(group.id) ? protectionOf.get(group.id) : undefined
+    return protection?.securityGroupIds.length === 0 ? [`${group.name} (${protection.reason ?? ''})`] : []
+  })
+  const behind = document.securityGroups.flatMap((group) =>
+    group.members.filter(({ keys }) => keys === 'behind').map(({ deviceId }) => `${group.name}: ${deviceName.get(deviceId) ?? deviceId}`),
+  )
   const named = (rows: ReadonlyArray<{ readonly name: string }>): readonly string[] => rows.map((row) => row.name)
   const all: readonly OpenIssue[] = [
     { title: kinds.deviceFaulty, subjects: named(devices.filter((device) => device.state === 'faulty')) },
@@ -35,6 +44,9 @@ export function openIssues(document: SiteDocument, text: ReportText): readonly O
     { title: kinds.groupWithoutMembers, subjects: named(groups.filter((group) => !populated.has(group.id))) },
     { title: kinds.membership, subjects: memberships.filter((cell) => cell.desired && cell.outcome !== 'confirmed').map(cellName) },
     { title: kinds.removal, subjects: memberships.filter((cell) => !cell.desired).map(cellName) },
+    { title: kinds.groupOpen, subjects: named(open) },
+    { title: kinds.groupNoSec, subjects: chosen },
+    { title: kinds.keysBehind, subjects: behind },
     { title: kinds.groupNotTested, subjects: named(groups.filter((group) => populated.has(group.id) && !latest.has(group.id))) },
     { title: kinds.testFailed, subjects: unproven },
   ]

@@ -26,6 +26,7 @@ tbody th { font-weight: 600; min-width: 30mm; }
 .more { margin: 2mm 0 0; color: #5b626b; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .code { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; font-size: 8pt; }
+.bare { color: #a40000; font-weight: 600; }
 .small { font-size: 8pt; color: #5b626b; margin: 1mm 0 0; }
 .signatures { break-inside: avoid; }
 .signature { display: inline-block; width: 46%; margin-right: 3%; }

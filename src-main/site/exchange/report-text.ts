@@ -1,5 +1,5 @@
 // The words of the report, in the languages that it is written in.
-import type { MemberVerdict, DeviceState, DeviceType, Outcome } from '#contract/model.ts'
+import type { MemberVerdict, DeviceState, DeviceType, Outcome, SecuritySuite } from '#contract/model.ts'
 
 export type ReportLocale = 'en' | 'de'
 
@@ -34,6 +34,20 @@ export interface ReportText {
   readonly confirmed: string
   readonly confirmedMembers: string
   readonly groupAddress: string
+  readonly protection: string
+  readonly unprotected: string
+  readonly noSecFor: (reason: string) => string
+  readonly securityGroups: string
+  readonly noSecurityGroups: string
+  readonly algorithms: string
+  readonly modes: string
+  readonly groupMode: string
+  readonly pairwiseMode: string
+  readonly protects: string
+  readonly withNewestKeys: string
+  readonly keyVersion: string
+  readonly noKeys: string
+  readonly suites: Readonly<Record<SecuritySuite, string>>
   readonly action: string
   readonly time: string
   readonly repeats: string
@@ -60,6 +74,9 @@ export interface ReportText {
     readonly deviceWithoutRoom: string
     readonly groupWithoutMembers: string
     readonly groupNotTested: string
+    readonly groupOpen: string
+    readonly groupNoSec: string
+    readonly keysBehind: string
     readonly membership: string
     readonly removal: string
     readonly testFailed: string
@@ -97,6 +114,25 @@ const en: ReportText = {
   confirmed: 'Confirmed',
   confirmedMembers: 'Memberships confirmed by reading back',
   groupAddress: 'Multicast address and port',
+  protection: 'Protection',
+  unprotected: 'unprotected',
+  noSecFor: (reason) => `NoSec, unprotected: ${reason}`,
+  securityGroups: 'Security groups',
+  noSecurityGroups: 'None: nothing that is sent to groups is protected.',
+  algorithms: 'Algorithms',
+  modes: 'Modes',
+  groupMode: 'group',
+  pairwiseMode: 'pairwise',
+  protects: 'Protects',
+  withNewestKeys: 'Members with the newest keys',
+  keyVersion: 'Version of the keys, made',
+  noKeys: 'no keys yet',
+  suites: {
+    standard: 'AES-CCM-16-64-128, EdDSA (Ed25519)',
+    p256: 'AES-CCM-16-64-128, ES256 (P-256)',
+    'long-tag': 'AES-CCM-16-128-128, EdDSA (Ed25519)',
+    counter: 'A128CTR, EdDSA (Ed25519)',
+  },
   action: 'Action',
   time: 'Time',
   repeats: 'Repeats',
@@ -149,6 +185,9 @@ const en: ReportText = {
     deviceWithoutRoom: 'Device has no room',
     groupWithoutMembers: 'Group has no members',
     groupNotTested: 'Group was not tested',
+    groupOpen: 'Group is unprotected, and nobody has chosen that',
+    groupNoSec: 'Group is unprotected by choice, for the reason',
+    keysBehind: 'Member does not have the newest keys',
     membership: 'Membership is not confirmed',
     removal: 'Removed from the group, but the device has not let go',
     testFailed: 'Latest test of the group did not succeed with',
@@ -186,6 +225,25 @@ const de: ReportText = {
   confirmed: 'Bestätigt',
   confirmedMembers: 'Mitgliedschaften, durch Zurücklesen bestätigt',
   groupAddress: 'Multicast-Adresse und Port',
+  protection: 'Schutz',
+  unprotected: 'ungeschützt',
+  noSecFor: (reason) => `NoSec, ungeschützt: ${reason}`,
+  securityGroups: 'Sicherheitsgruppen',
+  noSecurityGroups: 'Keine: Nichts, was an Gruppen geht, ist geschützt.',
+  algorithms: 'Verfahren',
+  modes: 'Betriebsarten',
+  groupMode: 'Gruppe',
+  pairwiseMode: 'paarweise',
+  protects: 'Schützt',
+  withNewestKeys: 'Mitglieder mit neuesten Schlüsseln',
+  keyVersion: 'Version der Schlüssel, erzeugt',
+  noKeys: 'noch keine Schlüssel',
+  suites: {
+    standard: 'AES-CCM-16-64-128, EdDSA (Ed25519)',
+    p256: 'AES-CCM-16-64-128, ES256 (P-256)',
+    'long-tag': 'AES-CCM-16-128-128, EdDSA (Ed25519)',
+    counter: 'A128CTR, EdDSA (Ed25519)',
+  },
   action: 'Aktion',
   time: 'Zeitpunkt',
   repeats: 'Wiederholungen',
@@ -238,6 +296,9 @@ const de: ReportText = {
     deviceWithoutRoom: 'Gerät hat keinen Raum',
     groupWithoutMembers: 'Gruppe hat keine Mitglieder',
     groupNotTested: 'Gruppe wurde nicht geprüft',
+    groupOpen: 'Gruppe ist ungeschützt, ohne dass es jemand gewählt hat',
+    groupNoSec: 'Gruppe ist mit Absicht ungeschützt, aus dem Grund',
+    keysBehind: 'Mitglied hat die neuesten Schlüssel nicht',
     membership: 'Mitgliedschaft ist nicht bestätigt',
     removal: 'Aus der Gruppe entfernt, das Gerät hat aber noch nicht losgelassen',
     testFailed: 'Letzte Prüfung der Gruppe ohne Erfolg bei',

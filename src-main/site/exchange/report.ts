@@ -3,6 +3,7 @@ import type { TestMember } from '#contract/model.ts'
 import type { SiteDocument } from './document.ts'
 import { html, type Html } from './html.ts'
 import { openIssues } from './report-issues.ts'
+import { protectionWords, securityTable } from './report-security.ts'
 import { REPORT_STYLE } from './report-style.ts'
 import { reportTexts, type ReportLocale, type ReportText } from './report-text.ts'
 
@@ -65,8 +66,8 @@ export function renderReport(document: SiteDocument, options: ReportOptions): st
       </head>
       <body>
         <main>
-          ${heading(context, options)} ${summary(context)} ${issueList(context)} ${groupTable(context)} ${testTable(context)}
-          ${deviceTables(context)} ${signatures(context)}
+          ${heading(context, options)} ${summary(context)} ${issueList(context)} ${groupTable(context)} ${securityTable(context)}
+          ${testTable(context)} ${deviceTables(context)} ${signatures(context)}
         </main>
       </body>
     </html> `
@@ -183,6 +184,7 @@ function groupTable(context: Context): Html {
       const coap = coapGroups.get(group.coapGroupId)
       const cells = members.get(group.id) ?? []
       const confirmed = cells.filter((cell) => cell.outcome === 'confirmed').length
+      const protection = protectionWords(document, group.id, text)
       const list = cells.map((cell) =>
         cell.outcome === 'confirmed' ? deviceName(cell.deviceId) : `${deviceName(cell.deviceId)} (${text.outcomes[cell.outcome]})`,
       )
@@ -190,6 +192,7 @@ function groupTable(context: Context): Html {
         <th scope="row">${group.name}</th>
         <td>${group.roomId === null ? '' : (rooms.get(group.roomId) ?? '')}</td>
         <td class="code">${coap === undefined ? '' : `${coap.address} ${coap.port}`}</td>
+        <td class="${protection.bare && cells.length > 0 ? 'bare' : ''}">${protection.words}</td>
         <td class="number">${number(confirmed)} / ${number(cells.length)}</td>
         <td>${joined(list.sort(compare), ', ', rowLimit, (more) => text.moreInFile(number(more)))}</td>
       </tr> `
@@ -202,6 +205,7 @@ function groupTable(context: Context): Html {
           <th scope="col">${text.group}</th>
           <th scope="col">${text.room}</th>
           <th scope="col">${text.groupAddress}</th>
+          <th scope="col">${text.protection}</th>
           <th scope="col">${text.confirmed}</th>
           <th scope="col">${text.members}</th>
         </tr>
@@ -238,10 +242,22 @@ function testTable(context: Context): Html {
       <td class="number">${ms(run.medianMs)}</td>
       <td class="number">${ms(run.spreadMs)}</td>
       <td class="number">${number(run.messageBytes)} B</td>
+      <td class="${run.protection === null ? 'bare' : ''}">${run.protection ?? text.unprotected}</td>
       <td>${outcome}</td>
     </tr> `
   })
-  const columns = [text.group, text.action, text.time, text.repeats, text.heard, text.median, text.spread, text.messageSize, text.results]
+  const columns = [
+    text.group,
+    text.action,
+    text.time,
+    text.repeats,
+    text.heard,
+    text.median,
+    text.spread,
+    text.messageSize,
+    text.protection,
+    text.results,
+  ]
   return html`<section>
     <h2>${text.tests}</h2>
     <table>

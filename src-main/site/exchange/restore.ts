@@ -1,6 +1,6 @@
 // From a checked document back to the records of a new site.
 import type { DeviceRecord, DeviceStore, RoomRecord } from '#main/site/devices/index.ts'
-import type { GroupStore, MembershipRecord } from '#main/site/groups/index.ts'
+import type { GroupStore, MembershipRecord, SecurityStore } from '#main/site/groups/index.ts'
 import type { TestRunRow } from '#contract/model.ts'
 import type { SiteDocument } from './document.ts'
 import type { SiteFacts } from './types.ts'
@@ -14,10 +14,11 @@ export function siteFactsOf({ site }: SiteDocument): SiteFacts {
 export interface ImportTargets {
   readonly devices: Pick<DeviceStore, 'saveRooms' | 'saveDevices' | 'saveLinks' | 'transaction'>
   readonly groups: Pick<GroupStore, 'saveCoapGroup' | 'saveApplicationGroup' | 'saveMemberships' | 'saveTestRun'>
+  readonly security: Pick<SecurityStore, 'saveSecurityGroup' | 'saveProtection'>
 }
 
 /** Fills the stores of a new, empty site. All of it is durable when the call returns, or none. */
-export function importInto(document: SiteDocument, { devices, groups }: ImportTargets): void {
+export function importInto(document: SiteDocument, { devices, groups, security }: ImportTargets): void {
   devices.transaction(() => {
     devices.saveRooms(parentsFirst(document.rooms))
     devices.saveDevices(document.devices.map(deviceRecord))
@@ -25,6 +26,10 @@ export function importInto(document: SiteDocument, { devices, groups }: ImportTa
     for (const group of document.coapGroups) groups.saveCoapGroup(group)
     for (const group of document.applicationGroups) groups.saveApplicationGroup(group)
     groups.saveMemberships(document.memberships.map(membershipRecord))
+    // Keys and members are those of the Group Manager that the file came from: here they are made anew with the next Apply.
+    for (const { id, name, comment, roomId, suite, policy, automatic } of document.securityGroups)
+      security.saveSecurityGroup({ id, name, comment, roomId, suite, policy, automatic })
+    for (const protection of document.protections) security.saveProtection(protection)
     for (const run of document.testRuns) groups.saveTestRun(testRun(run))
   })
 }
@@ -68,5 +73,6 @@ function membershipRecord(cell: SiteDocument['memberships'][number]): Membership
 function testRun(run: SiteDocument['testRuns'][number]): TestRunRow {
   const finishedAt = run.finishedAt === null ? null : Date.parse(run.finishedAt)
   // Strangers are an aid while testing, no evidence: exports leave them out.
-  return { ...run, startedAt: Date.parse(run.startedAt), finishedAt, strangers: 0 }
+  const { protection, ...rest } = run
+  return { ...rest, startedAt: Date.parse(run.startedAt), finishedAt, strangers: 0, ...(protection === null ? {} : { protection }) }
 }

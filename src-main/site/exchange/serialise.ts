@@ -33,11 +33,12 @@ export function exportSite(
     case 'yaml':
       return [{ ending: '.yaml', bytes: utf8(stringifyYaml(document, { lineWidth: 0, aliasDuplicateObjects: false })) }]
     case 'csv': {
-      const { devices, groups, memberships } = csvTables(document)
+      const { devices, groups, memberships, securityGroups } = csvTables(document)
       return [
         { ending: '-devices.csv', bytes: devices },
         { ending: '-groups.csv', bytes: groups },
         { ending: '-memberships.csv', bytes: memberships },
+        { ending: '-security-groups.csv', bytes: securityGroups },
       ]
     }
     case 'report-html':

@@ -14,7 +14,7 @@ import {
   type Random,
   type SocketAddress,
 } from '#main/base/index.ts'
-import type { ClientRequest, ClientResponse, CoapClient } from '#main/wire/coap/index.ts'
+import { fitFrame, type ClientRequest, type ClientResponse, type CoapClient } from '#main/wire/coap/index.ts'
 import type { DeviceContact, DeviceDirectory, DeviceProfile, DeviceRecord, GroupTarget } from '#main/site/devices/index.ts'
 import type { MemberVerdict, TestAction, TestRunRow } from '#contract/model.ts'
 import { canonicalAddress } from './address.ts'
@@ -37,6 +37,8 @@ export interface TestBenchOptions {
   readonly leisureMs?: number
   /** Whether group requests pass on a channel, which else go to the members one by one; yes unless told. */
   readonly carriesMulticast?: (channelId: string) => boolean
+  /** Whether a channel has frames so small that a request may take several of them; no unless told. */
+  readonly hasSmallFrames?: (channelId: string) => boolean
   /** Protects requests to groups that are to be protected; nothing is protected without. */
   readonly security?: BenchSecurity
 }
@@ -167,6 +169,19 @@ export function createTestBench(options: TestBenchOptions): TestBench {
     }
   }
 
+  /** Of the largest request: what is sent under Group OSCORE is twice as long and more, and that is what has to fit. */
+  function sizesOf(shots: readonly Shot[]): Pick<TestRunRow, 'messageBytes' | 'protectionBytes' | 'frames'> {
+    const bytes = (shot: Shot): number => shot.client.groupRequestBytes(shot.request)
+    const largest = shots.reduce((most, shot) => (bytes(shot) > bytes(most) ? shot : most))
+    const protection = largest.request.security?.overheadBytes
+    const small = shots.filter(({ client }) => options.hasSmallFrames?.(client.channelId) === true)
+    return {
+      messageBytes: bytes(largest),
+      ...(protection === undefined ? {} : { protectionBytes: protection }),
+      ...(small.length === 0 ? {} : { frames: Math.max(...small.map((shot) => fitFrame(bytes(shot)).frames)) }),
+    }
+  }
+
   function run(groupId: GroupId, action: string, repeats: number): { runId: string; finished: Promise<TestRunRow> } {
     const prepared = prepare(groupId, action)
     const { target, shots, members } = prepared
@@ -180,7 +195,7 @@ export function createTestBench(options: TestBenchOptions): TestBench {
         startedAt: clock.now(),
         repeats,
         uri: requestUri(target, first?.request.path ?? []),
-        messageBytes: Math.max(...shots.map((shot) => shot.client.groupRequestBytes(shot.request))),
+        ...sizesOf(shots),
         ...(shots.some((shot) => shot.unicastOnly) ? { unicastOnly: true } : {}),
         ...(prepared.protection === undefined ? {} : { protection: prepared.protection.name }),
       },

@@ -16,7 +16,17 @@ const STRANGERS_COUNTED = 10_000
 /** What is known of a test before it begins. */
 export type TestHead = Pick<
   TestRunRow,
-  'groupId' | 'groupName' | 'action' | 'startedAt' | 'repeats' | 'uri' | 'messageBytes' | 'unicastOnly' | 'protection'
+  | 'groupId'
+  | 'groupName'
+  | 'action'
+  | 'startedAt'
+  | 'repeats'
+  | 'uri'
+  | 'messageBytes'
+  | 'unicastOnly'
+  | 'protection'
+  | 'protectionBytes'
+  | 'frames'
 >
 
 export class TestRun {

@@ -20,7 +20,7 @@ function hostile(): SiteDocument {
   const failure = { code: 'coap.timeout', message: 'No answer', retryable: true, details: {} }
   return {
     format: 'groupwright-site',
-    version: 1,
+    version: 2,
     site: { id: 's', kind: 'demo', name, organisation: '=cmd|calc', address: '', operator: "O'Neill", createdAt: at, demo: null },
     rooms: [{ id: 'r', parentId: null, kind: 'room', name: '2.14', position: 0 }],
     devices: ['=1+1', '@SUM(A1)', 'Panel, "east"', '-7', name].map((text, index) => ({
@@ -47,6 +47,24 @@ function hostile(): SiteDocument {
       { deviceId: 'd0', groupId: 'g', desired: true, outcome: 'confirmed', at, source: 'apply', failure: null, applied: null },
       { deviceId: 'd1', groupId: 'g', desired: true, outcome: 'failed', at, source: 'apply', failure, applied: null },
     ],
+    securityGroups: [
+      {
+        id: 'sec-1',
+        name: '2.14',
+        comment: '',
+        roomId: 'r',
+        suite: 'standard',
+        algorithms: { groupEncryption: 10, signature: -8, pairwise: 10, hkdf: 5 },
+        policy: { rekeyOnJoin: false, rekeyAfterLeaves: 1, rekeyWithinMinutes: 10, lifetimeDays: 30 },
+        automatic: true,
+        keys: { generation: 3, gid: 'a1b2c3d400000002', rekeyedAt: at, expiresAt: at },
+        members: [
+          { deviceId: 'd0', requester: false, responder: true, outcome: 'confirmed', keys: 'current', generation: 3 },
+          { deviceId: 'd1', requester: true, responder: true, outcome: 'confirmed', keys: 'behind', generation: 2 },
+        ],
+      },
+    ],
+    protections: [{ groupId: 'g', securityGroupIds: ['sec-1'], reason: null, automatic: true }],
     testRuns: [
       {
         id: 't',
@@ -60,6 +78,7 @@ function hostile(): SiteDocument {
         repeat: 3,
         uri: 'coap://x',
         messageBytes: 48,
+        protection: '2.14',
         spreadMs: 412.5,
         medianMs: 120,
         members: [
@@ -111,10 +130,11 @@ describe('the CSV tables', () => {
   })
 
   it('hold devices, groups and memberships', () => {
-    const [devices = '', groups = '', memberships = ''] = textsOf(hostile(), 'csv')
+    const [devices = '', groups = '', memberships = '', securityGroups = ''] = textsOf(hostile(), 'csv')
     expect(devices.split('\r\n')[0]).toBe('\uFEFFname,type,room,eui64,serial,groups,comment,state,stateAt,model,profile,endpoint,address')
     expect(devices).toContain("'=1+1,luminaire,,00-11-22-33-44-55-66-70,SN-0,2.14-light,'+49 30 1,verified")
-    expect(groups).toContain('2.14-light,2.14,g,ff35:30:fd00::8000:1,5683,2,1,')
+    expect(groups).toContain('2.14-light,2.14,g,ff35:30:fd00::8000:1,5683,2,1,2.14,,')
+    expect(securityGroups).toContain('2.14,standard,2.14,3,a1-b2-c3-d4-00-00-00-02,2026-01-05T07:00:00.000Z,2,1,2.14-light')
     expect(memberships).toContain('2.14-light,true,failed,2026-01-05T07:00:00.000Z,apply,coap.timeout')
   })
 })
@@ -156,6 +176,39 @@ describe('the report', () => {
     expect(page).toContain('Simulated demo site')
   })
 
+  it('names security groups with suite, modes, members, version of the keys and Gid, and who has not the newest', () => {
+    const [page = ''] = textsOf(hostile(), 'report-html')
+    const section = page.slice(page.indexOf('Security groups</h2>'), page.indexOf('Test evidence</h2>'))
+    for (const part of [
+      '2.14',
+      'AES-CCM-16-64-128, EdDSA (Ed25519)',
+      'group, pairwise',
+      '1 / 2',
+      '3, Jan 5, 2026',
+      'a1b2c3d400000002',
+      '2.14-light',
+    ])
+      expect(section).toContain(part)
+    expect(page).toContain('Member does not have the newest keys')
+    expect(page).toContain('2.14: @SUM(A1)')
+  })
+
+  it('names each unprotected group in red, with the reason or with nobody’s', () => {
+    const document = hostile()
+    const reason = 'read-only <temperatures>'
+    const chosen = { ...document, protections: [{ groupId: 'g', securityGroupIds: [], reason, automatic: false }] }
+    const [page = ''] = textsOf(chosen, 'report-html')
+    expect(page).toContain('<td class="bare">NoSec, unprotected: read-only &#60;temperatures&#62;</td>')
+    expect(page).toContain('Group is unprotected by choice, for the reason')
+    expect(page).toContain('2.14-light (read-only &#60;temperatures&#62;)')
+    const [open = ''] = textsOf({ ...document, protections: [] }, 'report-html')
+    expect(open).toContain('<td class="bare">unprotected</td>')
+    expect(open).toContain('Group is unprotected, and nobody has chosen that')
+    expect(textsOf({ ...document, securityGroups: [], protections: [] }, 'report-html', 'de')[0]).toContain(
+      'nichts, was an Gruppen geht'.replace('n', 'N'),
+    )
+  })
+
   it('is written in German too', () => {
     const [page = ''] = textsOf(hostile(), 'report-html', 'de')
     for (const part of [
@@ -180,6 +233,7 @@ describe('the report', () => {
       ...document,
       devices: ids.map((id) => ({ ...device, id, name: `Lamp-${id}.`, state: 'expected' })),
       memberships: ids.map((deviceId) => ({ ...cell, deviceId })),
+      securityGroups: [],
       testRuns: [{ ...run, members: ids.map((deviceId) => ({ ...run.members[1]!, deviceId })) }],
     }
   }

@@ -15,12 +15,12 @@ import {
   type SiteDocument,
 } from '#main/site/exchange/index.ts'
 import { MemoryGroupStore } from '../../support/memory-group-store.ts'
-import { MemoryDevices, randomSite, type TestSite } from './sites.ts'
+import { MemoryDevices, MemorySecurity, randomSite, type TestSite } from './sites.ts'
 
 const report = { locale: 'en', at: 0, tool: 'Groupwright', revision: 1 } as const
 
-function collect({ facts, devices, groups }: TestSite): SiteDocument {
-  return collectSite(facts, devices, groups)
+function collect({ facts, devices, groups, security }: TestSite): SiteDocument {
+  return collectSite(facts, devices, groups, security)
 }
 
 function textOf(bytes: Uint8Array | undefined): string {
@@ -28,7 +28,12 @@ function textOf(bytes: Uint8Array | undefined): string {
 }
 
 function imported(document: SiteDocument): TestSite {
-  const site = { facts: siteFactsOf(document), devices: new MemoryDevices(), groups: new MemoryGroupStore() }
+  const site = {
+    facts: siteFactsOf(document),
+    devices: new MemoryDevices(),
+    groups: new MemoryGroupStore(),
+    security: new MemorySecurity(),
+  }
   importInto(document, site)
   return site
 }
@@ -81,7 +86,7 @@ describe('the JSON export', () => {
 
   it('does not depend on the order in which a store gives its rows', () => {
     fc.assert(
-      fc.property(randomSite, ({ facts, devices, groups }) => {
+      fc.property(randomSite, ({ facts, devices, groups, security }) => {
         const turned = {
           facts,
           devices: {
@@ -95,9 +100,17 @@ describe('the JSON export', () => {
             memberships: () => groups.memberships().toReversed(),
             testRuns: (limit: number) => groups.testRuns(limit).toReversed(),
           },
+          security: {
+            securityGroups: () => security.securityGroups().toReversed(),
+            protections: () =>
+              security
+                .protections()
+                .toReversed()
+                .map((one) => ({ ...one, securityGroupIds: one.securityGroupIds.toReversed() })),
+          },
         }
-        expect(textOf(siteJson(collectSite(facts, turned.devices, turned.groups)))).toBe(
-          textOf(siteJson(collectSite(facts, devices, groups))),
+        expect(textOf(siteJson(collectSite(facts, turned.devices, turned.groups, turned.security)))).toBe(
+          textOf(siteJson(collectSite(facts, devices, groups, security))),
         )
       }),
     )
@@ -112,7 +125,7 @@ describe('the JSON export', () => {
         expect(valid).toBe(true)
       }),
     )
-    expect(validate({ format: 'groupwright-site', version: 1 })).toBe(false)
+    expect(validate({ format: 'groupwright-site', version: 2 })).toBe(false)
   })
 
   it('has its JSON Schema published in docs as it is', () => {
@@ -164,7 +177,7 @@ describe('reading an export', () => {
     ['half a file', '{"format":"groupwright-site","version":1,', 'import.unreadable'],
     ['another format', '{"format":"other"}', 'import.schema-invalid'],
     ['a list', '[]', 'import.schema-invalid'],
-    ['a newer version', '{"format":"groupwright-site","version":2,"sites":[]}', 'import.version-unsupported'],
+    ['a newer version', '{"format":"groupwright-site","version":3,"sites":[]}', 'import.version-unsupported'],
     ['a version that is none', '{"format":"groupwright-site","version":"1"}', 'import.schema-invalid'],
     ['brackets without end', '['.repeat(100_000), 'import.unreadable'],
     ['balanced brackets without end', '['.repeat(100_000) + ']'.repeat(100_000), 'import.schema-invalid'],
@@ -205,6 +218,42 @@ describe('reading an export', () => {
         site.rooms[1]!.parentId = site.rooms[0]!.id
       }),
     ).toContain('rooms/0/parentId')
+  })
+
+  it('takes a document of version 1, which had no security layer', () => {
+    const later = new Set(['securityGroups', 'protections', 'protection'])
+    const first = JSON.stringify({ ...sample(), version: 1 }, (key, value: unknown) => (later.has(key) ? undefined : value))
+    const document = parseSiteExport(first)
+    expect(document).toMatchObject({ version: 2, securityGroups: [], protections: [] })
+    expect(document.testRuns.every(({ protection }) => protection === null)).toBe(true)
+  })
+
+  it('refuses a security layer that hangs in the air, is called NoSec, or leaves a group unprotected without a reason', () => {
+    const site = sample()
+    const groupId = site.applicationGroups[0]!.id
+    const group: SiteDocument['securityGroups'][number] = {
+      id: 'sec-1',
+      name: '2.14',
+      comment: '',
+      roomId: null,
+      suite: 'standard',
+      algorithms: { groupEncryption: 10, signature: -8, pairwise: 10, hkdf: 5 },
+      policy: { rekeyOnJoin: false, rekeyAfterLeaves: 1, rekeyWithinMinutes: 10, lifetimeDays: 30 },
+      automatic: false,
+      keys: null,
+      members: [],
+    }
+    const paths = (securityGroups: unknown[], protections: unknown[]): unknown =>
+      (issuesOf({ ...site, securityGroups, protections }) as Array<{ path: string }> | undefined)?.map(({ path }) => path)
+    const protection = { groupId, securityGroupIds: ['sec-1'], reason: null, automatic: false }
+    expect(paths([group], [protection])).toBeUndefined()
+    expect(paths([{ ...group, name: 'NoSec' }], [])).toEqual(['securityGroups/0/name'])
+    expect(paths([group, { ...group, id: 'sec-2' }], [])).toEqual(['securityGroups/1/name'])
+    expect(paths([], [protection])).toEqual(['protections/0/securityGroupIds'])
+    expect(paths([group], [{ ...protection, securityGroupIds: [] }])).toEqual(['protections/0/reason'])
+    expect(paths([group], [{ ...protection, reason: 'why' }])).toEqual(['protections/0/reason'])
+    expect(paths([group], [{ ...protection, groupId: 'group-x' }])).toEqual(['protections/0/groupId'])
+    expect(paths([{ ...group, masterSecret: '00' }], [])).toEqual(['securityGroups/0'])
   })
 
   it('gives at most fifty issues and their number', () => {

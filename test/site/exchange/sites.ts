@@ -2,7 +2,13 @@
 import fc from 'fast-check'
 import { canonicalAddress } from '#main/site/groups/index.ts'
 import type { DeviceRecord, RoomRecord } from '#main/site/devices/index.ts'
-import type { ApplicationGroupRecord, CoapGroupRecord, MembershipRecord } from '#main/site/groups/index.ts'
+import type {
+  ApplicationGroupRecord,
+  CoapGroupRecord,
+  MembershipRecord,
+  ProtectionRecord,
+  SecurityGroupRecord,
+} from '#main/site/groups/index.ts'
 import type { SiteFacts } from '#main/site/exchange/index.ts'
 import type { Failure, TestRunRow } from '#contract/model.ts'
 import { MemoryGroupStore } from '../../support/memory-group-store.ts'
@@ -11,6 +17,29 @@ export interface TestSite {
   readonly facts: SiteFacts
   readonly devices: MemoryDevices
   readonly groups: MemoryGroupStore
+  readonly security: MemorySecurity
+}
+
+/** What the exchange needs of a SecurityStore. */
+export class MemorySecurity {
+  readonly #groups = new Map<string, SecurityGroupRecord>()
+  readonly #protections = new Map<string, ProtectionRecord>()
+
+  securityGroups(): readonly SecurityGroupRecord[] {
+    return [...this.#groups.values()]
+  }
+
+  saveSecurityGroup(group: SecurityGroupRecord): void {
+    this.#groups.set(group.id, group)
+  }
+
+  protections(): readonly ProtectionRecord[] {
+    return [...this.#protections.values()]
+  }
+
+  saveProtection(protection: ProtectionRecord): void {
+    this.#protections.set(protection.groupId, protection)
+  }
 }
 
 /** What the exchange needs of a DeviceStore. */
@@ -131,6 +160,8 @@ export const randomSite: fc.Arbitrary<TestSite> = fc
       }),
       12,
     ),
+    suites: fc.array(fc.constantFrom('standard', 'p256', 'long-tag', 'counter'), { maxLength: 4 }),
+    reasons: optional(text(40)),
     groupNames: fc.uniqueArray(fc.constantFrom('2.14-light', 'a', 'b', 'Büro', 'yes', '0x10', '1e3', '~', 'null', '光'), { maxLength: 6 }),
     cells: fc.array(
       fc.record({
@@ -171,6 +202,7 @@ export const randomSite: fc.Arbitrary<TestSite> = fc
           { maxLength: 4 },
         ),
         strangers: fc.nat(3),
+        protection: fc.constant('2.14'),
         failure,
       }),
       4,
@@ -184,6 +216,8 @@ interface Parts {
   readonly facts: SiteFacts
   readonly rooms: RoomRecord[]
   readonly devices: DeviceRecord[]
+  readonly suites: ReadonlyArray<SecurityGroupRecord['suite']>
+  readonly reasons: string | null
   readonly groupNames: string[]
   readonly cells: Array<Omit<MembershipRecord, 'deviceId' | 'groupId' | 'applied'>>
   readonly runs: TestRunRow[]
@@ -239,5 +273,24 @@ function build(parts: Parts): TestSite {
     ])
   }
   for (const run of parts.runs) groups.saveTestRun(run)
-  return { facts: parts.facts, devices, groups }
+  const security = new MemorySecurity()
+  const secure: SecurityGroupRecord[] = parts.suites.map((suite, index) => ({
+    id: `sec-${7 - index}`,
+    name: `${parts.groupNames[index] ?? 'spare'}-${index}`,
+    comment: '',
+    roomId: pick([...rooms.map((room) => room.id), null]) ?? null,
+    suite,
+    policy: { rekeyOnJoin: index === 0, rekeyAfterLeaves: 1 + index, rekeyWithinMinutes: 10, lifetimeDays: 30 },
+    automatic: index === 1,
+  }))
+  for (const group of secure) security.saveSecurityGroup(group)
+  for (const { id } of application) {
+    const first = pick(secure)
+    const second = pick(secure)
+    if (first !== undefined && second !== undefined && parts.reasons === null) {
+      security.saveProtection({ groupId: id, securityGroupIds: [...new Set([first.id, second.id])], reason: null, automatic: false })
+    } else if (parts.reasons !== null)
+      security.saveProtection({ groupId: id, securityGroupIds: [], reason: parts.reasons, automatic: false })
+  }
+  return { facts: parts.facts, devices, groups, security }
 }

@@ -9,11 +9,11 @@ import { randomSite } from './sites.ts'
 describe('an export of a site file', () => {
   it('fills an empty site file so that its export is byte-identical', () => {
     for (const site of fc.sample(randomSite, { numRuns: 25, seed: 9 })) {
-      const first = siteJson(collectSite(site.facts, site.devices, site.groups))
+      const first = siteJson(collectSite(site.facts, site.devices, site.groups, site.security))
       const document = parseSiteExport(utf8ToText(first) ?? '')
       const file = temporarySite()
       importInto(document, file)
-      expect(utf8ToText(siteJson(collectSite(siteFactsOf(document), file.devices, file.groups)))).toBe(utf8ToText(first))
+      expect(utf8ToText(siteJson(collectSite(siteFactsOf(document), file.devices, file.groups, file.security)))).toBe(utf8ToText(first))
     }
   })
 })

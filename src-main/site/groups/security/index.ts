@@ -10,6 +10,6 @@ export {
   type SecurityGroupPatch,
   type SecurityOptions,
 } from './engine.ts'
-export { DEFAULT_POLICY, suites, type SuiteAlgorithms } from './suites.ts'
+export { checkSecurityGroupName, DEFAULT_POLICY, suites, type SuiteAlgorithms } from './suites.ts'
 export { findingsOf, ruleSection, type Relations } from './rules.ts'
 export type { SecurityFeeds } from './views.ts'

@@ -65,6 +65,8 @@ export interface SecurityStore {
 export interface ManagedGroup {
   readonly name: string
   readonly generation: number
+  /** In hex. */
+  readonly gid: string
   readonly rekeyedAtMs: number
   readonly expiresAtMs: number
   readonly leavesWaiting: number

@@ -224,6 +224,7 @@ export class SecurityViews {
       failure: managed === undefined ? failure : null,
       groupIds: [...catalogue.groupsOf(group.id)],
       generation: managed?.generation ?? null,
+      gid: managed?.gid ?? null,
       rekeyedAt: managed?.rekeyedAtMs ?? null,
       expiresAt: managed === undefined ? null : Math.round(managed.expiresAtMs),
       wanted: catalogue.wishes(group.id).size,
