@@ -3,6 +3,7 @@ import { toAppError, utf8 } from '#main/base/index.ts'
 import type { AppError, Logger } from '#main/base/index.ts'
 import type { Advertisement, ListeningAddress } from '#contract/model.ts'
 import type { AnnouncedPlace, AnnouncedService, DnsSd } from './dns-sd.ts'
+import { isLinkLocalAddress } from '#main/wire/ip/index.ts'
 import { isLoopback } from './network.ts'
 import type { NetworkInterface } from './interfaces.ts'
 
@@ -10,6 +11,8 @@ const SERVICE_TYPE = 'core-rd'
 const REGISTRATION_PATH = '/rd'
 /** A label of DNS holds so many bytes (RFC 6763 §4.1.1). */
 const LONGEST_LABEL_BYTES = 63
+/** A certificate goes over the radio at each handshake. */
+const MOST_CERTIFIED_ADDRESSES = 4
 
 export const NOT_ADVERTISED: Advertisement = { wanted: false, state: 'off', name: null, failure: null }
 
@@ -100,6 +103,19 @@ function placesOf(
     places.set(key, place)
   }
   return { places: [...places.values()], port: own[0]?.port ?? 0 }
+}
+
+/** Addresses by which others may ask for this program: those that it is bound to, each of its own where it is bound to all. Never of one link alone. */
+export function certificateAddresses(listening: readonly ListeningAddress[], interfaces: readonly NetworkInterface[]): readonly string[] {
+  const own = listening.flatMap(({ address }) => {
+    if (address !== '::' && address !== '0.0.0.0') return address
+    const family = address === '::' ? 'IPv6' : 'IPv4'
+    return interfaces.filter((each) => each.family === family).map((each) => each.address.split('%')[0] ?? each.address)
+  })
+  return [...new Set(own)]
+    .filter((address) => !isLinkLocalAddress(address))
+    .toSorted()
+    .slice(0, MOST_CERTIFIED_ADDRESSES)
 }
 
 function serviceOf({ siteId, siteName }: AdvertisingOptions, port: number): AnnouncedService {

@@ -14,7 +14,7 @@ import { systemInterfaces } from './interfaces.ts'
 import type { NetworkInterface } from './interfaces.ts'
 import { mirror } from './mirror.ts'
 import { openSiteServices } from './open-site.ts'
-import type { OpenSite } from './open-site.ts'
+import type { OpenSite } from './open-site-types.ts'
 import { openPreferences } from './preferences.ts'
 import type { Preferences } from './preferences.ts'
 import { handleOf, openRecentSites } from './recent-sites.ts'
@@ -244,6 +244,8 @@ function follow(site: OpenSite, feeds: CoreFeeds): ReadonlyArray<() => void> {
     mirror(site.security.engine.feeds.plan, feeds.securityPlan),
     mirror(site.security.engine.feeds.findings, feeds.securityFindings),
     mirror(site.enrolment.feed, feeds.ra),
+    mirror(site.admission.feed, feeds.admission),
+    mirror(site.admission.pledgeFeed, feeds.pledges),
     mirror(site.trace.feed, feeds.trace),
   ]
 }

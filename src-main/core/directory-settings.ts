@@ -7,6 +7,7 @@ import type { SiteFile } from '#main/store/index.ts'
 import { directoryPolicy } from '#contract/model.ts'
 import type { DeviceState, DirectoryPolicy, DirectoryRow } from '#contract/model.ts'
 import { createAdvertising, NOT_ADVERTISED } from './advertising.ts'
+import { certifiedHolder } from './coaps-trust.ts'
 import type { DnsSd } from './dns-sd.ts'
 import { isLoopback } from './network.ts'
 import type { SiteNetwork } from './network.ts'
@@ -73,7 +74,9 @@ export function createDirectorySettings({
   }
   /** Beyond this machine anybody may send: each source gets its share, and nobody another's registration unless that was chosen. */
   const enforce = (): void => {
-    const isReachable = network.listening.some(({ channel, address }) => channel !== 'demo' && !isLoopback(address))
+    const isReachable = network.listening.some(
+      ({ scheme, channel, address }) => scheme === 'coap' && channel !== 'demo' && !isLoopback(address),
+    )
     directory.configure({ policy: chosen() ?? (isReachable ? 'first-come' : 'open'), sourceLimits: isReachable ? {} : null })
     show()
   }
@@ -105,9 +108,14 @@ export function createDirectorySettings({
 /** States that a device has only after this tool itself has had to do with it. */
 const ENROLLED: ReadonlySet<DeviceState> = new Set<DeviceState>(['enrolled', 'configured', 'verified'])
 
-/** Whether the source is where the inventory knows the device of that name to be. */
+/** Whether the source has a certificate of the site for that name, or is where the inventory knows the device of that name to be. */
 export function isEnrolledIn(inventory: Pick<Inventory, 'byEndpointName'>, { endpointName, source }: EnrolmentCandidate): boolean {
   const device = inventory.byEndpointName(endpointName)
+  const holder = certifiedHolder(source.identity)
+  if (holder !== undefined) {
+    // Who holds a certificate of the site speaks for the device that it names, from wherever it comes (§7.1).
+    return [endpointName, device?.eui64, device?.serial].some((name) => name?.toLowerCase() === holder)
+  }
   if (device === undefined || !ENROLLED.has(device.state)) return false
   return device.channelId === source.channelId && device.at?.address === source.address.address
 }

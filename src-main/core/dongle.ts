@@ -136,6 +136,7 @@ export class SiteDongle {
       isUp: () => link.up,
       carriesMulticast: () => link.carries.multicast,
       reaches: (address) => spec.simulated !== undefined || reaches(link, address),
+      openPort: (port, id) => host.openUdp({ port, id }),
     })
     this.#running = { link, host }
     link.onState((state) => {

@@ -1,6 +1,15 @@
 // What people do with the registration authority: one method for each op of the contract. Secrets go in, and those drawn here come out once.
 import { AppError, toHex, type Clock, type Random } from '#main/base/index.ts'
-import { Certificate, normaliseIdentity, pemOf, readPem, type CrlReasonName, type PreRegistrationInput } from '#main/services/ra/index.ts'
+import {
+  base64Of,
+  Certificate,
+  certificatesOnly,
+  normaliseIdentity,
+  pemOf,
+  readPem,
+  type CrlReasonName,
+  type PreRegistrationInput,
+} from '#main/services/ra/index.ts'
 import type {
   RaAnchor,
   RaCertificateDetail,
@@ -22,6 +31,8 @@ export interface DeskPorts {
   readonly parts: () => OpenAuthority
   readonly settings: () => EnrolmentSettings
   readonly change: (next: EnrolmentSettings) => Promise<void>
+  /** Without keys that nobody can open any more. Throws where they can be opened. */
+  readonly startOver: (actor: string) => Promise<void>
   readonly done: () => void
   /** Tells the site's audit what was chosen; what the authority does it tells itself. */
   readonly log: (actor: string, details: { readonly what: string }) => void
@@ -44,7 +55,12 @@ export type EnrolmentDesk = ReturnType<typeof createEnrolmentDesk>
 
 export function createEnrolmentDesk(ports: DeskPorts) {
   const { parts, settings, change, done, log, nameOf, clock, random } = ports
-  const fileOf = (suffix: string, text: string): RaFile => ({ fileName: `${ports.siteName()} ${suffix}`, text })
+  const fileOf = (suffix: string, text: string): RaFile => ({ fileName: `${ports.siteName()} ${suffix}`, text, encoding: 'text' })
+  const bytesFile = (suffix: string, bytes: Uint8Array): RaFile => ({
+    fileName: `${ports.siteName()} ${suffix}`,
+    text: base64Of(bytes),
+    encoding: 'base64',
+  })
   const changeNow = async (next: EnrolmentSettings, actor: string, what: string): Promise<void> => {
     await change(next)
     log(actor, { what })
@@ -79,14 +95,16 @@ export function createEnrolmentDesk(ports: DeskPorts) {
       await parts().ca.rollOver({ algorithm, lifetimeS: lifetimeDays * DAY_S }, actor)
       done()
     },
-    crl({ refresh }: OpParsed<'ra.crl'>): RaFile {
+    startOver: (actor: string): Promise<void> => ports.startOver(actor),
+    crl({ refresh, form }: OpParsed<'ra.crl'>): RaFile {
       const { ca } = parts()
       const crl = refresh ? ca.refreshCrl() : (ca.crl() ?? ca.refreshCrl())
       done()
-      return fileOf('authority.crl', pemOf('X509 CRL', crl.der))
+      return form === 'der' ? bytesFile('authority.crl', crl.der) : fileOf('authority.crl.pem', pemOf('X509 CRL', crl.der))
     },
-    chain(): RaFile {
+    chain({ form }: OpParsed<'ra.chain'>): RaFile {
       const { record, certificate } = parts().ca.active
+      if (form === 'p7c') return bytesFile('authority.p7c', certificatesOnly([certificate.bytes, ...record.chain]))
       return fileOf('authority.pem', [certificate.bytes, ...record.chain].map((der) => pemOf('CERTIFICATE', der)).join(''))
     },
 

@@ -17,7 +17,7 @@ const upstream = raUpstream.extend({
   credential: z.object({ sealedKey: hex, certificate: hex, chain: z.array(hex) }).nullable(),
 })
 const settingsShape = z.object({
-  policy: raPolicy.default({ mode: 'automatic', secretsApprove: null, unlistedMayWait: true }),
+  policy: raPolicy.default({ mode: 'automatic', secretsApprove: null, unlistedMayWait: true, perDevice: 8, perRequester: 8 }),
   profiles: z.array(raProfile).min(1).optional(),
   anchors: z.array(anchor).default([]),
   upstreams: z.array(upstream).default([]),
@@ -46,9 +46,9 @@ export function writeSettings(file: Pick<SiteFile, 'setMeta'>, { policy, profile
 }
 
 export function settingsForAuthority({ policy, profiles }: EnrolmentSettings): Pick<RaSettings, 'policy' | 'profiles'> {
-  const { mode, secretsApprove, unlistedMayWait } = policy
+  const { mode, secretsApprove, unlistedMayWait, perDevice, perRequester } = policy
   return {
-    policy: { mode, unlistedMayWait, ...(secretsApprove === null ? {} : { secretsApprove }) },
+    policy: { mode, unlistedMayWait, perDevice, perRequester, ...(secretsApprove === null ? {} : { secretsApprove }) },
     profiles: profiles.map(certificateProfile),
   }
 }

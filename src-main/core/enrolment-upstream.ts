@@ -13,7 +13,7 @@ import {
   type UpstreamServer,
 } from '#main/services/ra/index.ts'
 import type { RaUpstreamRow } from '#contract/model.ts'
-import { bytesOf, subjectOf, type StoredUpstream } from './enrolment-settings.ts'
+import { bytesOf, subjectOf, type EnrolmentSettings, type StoredUpstream } from './enrolment-settings.ts'
 
 export interface UpstreamPorts {
   readonly vault: KeyVault
@@ -39,6 +39,20 @@ export async function upstreamServers(stored: readonly StoredUpstream[], ports: 
     })
   }
   return servers
+}
+
+/** Certificates at servers above whose keys cannot be opened any more are forgotten: they are to be had anew. */
+export async function withoutLostCredentials(settings: EnrolmentSettings, vault: KeyVault): Promise<EnrolmentSettings> {
+  const upstreams: StoredUpstream[] = []
+  for (const server of settings.upstreams) {
+    try {
+      await protectorOf(server, vault)
+      upstreams.push(server)
+    } catch {
+      upstreams.push({ ...server, credential: null })
+    }
+  }
+  return { ...settings, upstreams }
 }
 
 /** Throws `input.invalid` for a URL that cannot be one of a CMP server. */

@@ -2,6 +2,7 @@
 // that opens and closes with the site (RFC 9482, RFC 9810). Where its keys cannot be opened it says so, and the rest of the site works on.
 import { AppError, KeyedFeed, toAppError, toHex, type Clock, type Logger, type Random, type Timer } from '#main/base/index.ts'
 import {
+  abandonLostKeys,
   Announcer,
   CmpProxy,
   Certificate,
@@ -14,14 +15,22 @@ import {
   type KeyVault,
 } from '#main/services/ra/index.ts'
 import type { Inventory } from '#main/site/devices/index.ts'
-import { createRaCounts, createRaStore, createSerialStore, type SiteFile } from '#main/store/index.ts'
+import {
+  createCertifiedDevices,
+  createRaCounts,
+  createRaStore,
+  createSerialStore,
+  createUpstreamStore,
+  type SiteFile,
+} from '#main/store/index.ts'
 import type { ResourceTree } from '#main/wire/coap/index.ts'
 import type { RaRow } from '#contract/model.ts'
 import { createEnrolmentDesk, type EnrolmentDesk } from './enrolment-desk.ts'
+import { followCertificates } from './enrolment-devices.ts'
 import { followDeviceList } from './enrolment-listing.ts'
 import { anchorRow, bytesOf, readSettings, settingsForAuthority, writeSettings, type EnrolmentSettings } from './enrolment-settings.ts'
 import type { OpenAuthority } from './enrolment-types.ts'
-import { upstreamRow, upstreamServers } from './enrolment-upstream.ts'
+import { upstreamRow, upstreamServers, withoutLostCredentials } from './enrolment-upstream.ts'
 import { vaultOf } from './enrolment-vault.ts'
 import { authorityRow, EXPIRY_WARNING_MS } from './enrolment-views.ts'
 import type { Keyring } from './keyring.ts'
@@ -38,6 +47,8 @@ export interface EnrolmentPorts {
   readonly fixedManufacturers?: readonly Uint8Array[]
   /** How soon a device that waits for a decision is to ask again. */
   readonly checkAfterS?: number
+  /** Where the same resources are offered over DTLS. */
+  readonly securedUris?: () => readonly string[]
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -51,6 +62,13 @@ export interface SiteEnrolment {
   readonly isReady: boolean
   /** Roots that devices have to trust, in DER; none while there is no authority. */
   readonly anchors: readonly Uint8Array[]
+  /** Authorities that issue certificates of the site, in DER. */
+  readonly issuers: readonly Uint8Array[]
+  /** Roots of the manufacturers that are trusted, in DER. */
+  readonly manufacturers: readonly Uint8Array[]
+  /** What it consists of; undefined while its keys are shut, and then `failure` says why. */
+  readonly parts: OpenAuthority | undefined
+  readonly failure: AppError | undefined
   /** Called whenever that may have changed. */
   onChange(listener: () => void): () => void
   /** Where devices reach the authority may have changed. */
@@ -67,6 +85,8 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
   const { file, tree, network, inventory, keyring, clock, random, logger, fixedManufacturers = [] } = ports
   const feed = new KeyedFeed<RaRow>((row) => row.key)
   const counts = createRaCounts(file.database)
+  const certified = createCertifiedDevices(file.database)
+  const tellDevices = followCertificates({ inventory, certified: () => certified(clock.now()) })
   const listeners = new Set<() => void>()
   const ends: Array<() => void> = []
   let settings = readSettings(file)
@@ -78,6 +98,8 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
   let gathering: Timer | undefined
   let timer: Timer | undefined
   let closed = false
+  /** Asked after a pause: meanwhile it may have changed. */
+  const isClosed = (): boolean => closed
 
   const audit: AuditSink = ({ actor, action, details }) => {
     file.audit.append(actor, action, { ...details })
@@ -123,7 +145,13 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
     announcer ??= new Announcer({ ca, clock, random })
     serving?.server.close()
     serving?.proxy?.close()
-    const proxy = servers.length === 0 ? undefined : new CmpProxy({ authority, servers, clock, random, logger })
+    const store = createUpstreamStore(file.database)
+    const proxy = servers.length === 0 ? undefined : new CmpProxy({ authority, servers, clock, random, logger, store })
+    await proxy?.takeUp()
+    if (isClosed()) {
+      proxy?.close()
+      return
+    }
     const server = serveCmp({ registry: tree, authority, clock, announcer, ...(proxy === undefined ? {} : { upstream: proxy }) })
     serving = { server, proxy }
   }
@@ -139,6 +167,7 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
     gathering = undefined
     timer?.cancel()
     timer = clock.setTimer(LOOK_AGAIN_MS, show)
+    tellDevices()
     feed.set(rowNow())
     for (const listener of [...listeners]) listener()
   }
@@ -173,7 +202,7 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
         ...settings.anchors.map(({ kind, der }) => anchorRow(kind, bytesOf(der), false)),
       ],
       upstreams: settings.upstreams.map(upstreamRow),
-      uris: urisOf(network).map((uri) => `${uri}/.well-known/cmp`),
+      uris: [...urisOf(network), ...(ports.securedUris?.() ?? [])].map((uri) => `${uri}/.well-known/cmp`),
     }
   }
 
@@ -203,11 +232,12 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
     throw failure ?? new AppError('ra.vault-locked', 'The keys of the authority cannot be opened')
   }
 
-  if (!(keyring instanceof AppError)) {
+  async function openUp(vault: KeyVault): Promise<void> {
     try {
-      open = await openAuthority(vaultOf(keyring))
+      open = await openAuthority(vault)
       await serve(open)
       ends.push(followDeviceList({ inventory, desk: open.desk, clock, logger }))
+      failure = undefined
     } catch (thrown) {
       const { code } = toAppError(thrown)
       open?.authority.close()
@@ -220,6 +250,22 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
       logger.error({ code }, 'the registration authority cannot be opened')
     }
   }
+
+  /** Where the keyring that sealed the keys is gone for good: without them, so that a new authority can be made. */
+  async function startOver(actor: string): Promise<void> {
+    if (open !== undefined) throw new AppError('ra.state-invalid', 'The keys of the authority are open: it can be rolled over')
+    if (keyring instanceof AppError) throw keyring
+    const vault = vaultOf(keyring)
+    const lost = await abandonLostKeys({ store: createRaStore(file.database), vault })
+    settings = await withoutLostCredentials(settings, vault)
+    writeSettings(file, settings)
+    audit({ action: 'ra.keys-abandoned', actor, details: { ...lost } })
+    await openUp(vault)
+    show()
+    requireOpen()
+  }
+
+  if (!(keyring instanceof AppError)) await openUp(vaultOf(keyring))
   show()
 
   return {
@@ -228,6 +274,7 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
       parts: requireOpen,
       settings: () => settings,
       change,
+      startOver,
       // What was just done is seen at once by who did it.
       done: show,
       log: (actor, details) => file.audit.append(actor, 'ra.configured', { ...details }),
@@ -243,6 +290,18 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
     get anchors() {
       if (open?.ca.exists !== true) return []
       return open.ca.authorities.map(({ certificate, record }) => record.chain.at(-1) ?? certificate.bytes)
+    },
+    get issuers() {
+      return open?.ca.exists === true ? open.ca.authorities.map(({ certificate }) => certificate.bytes) : []
+    },
+    get manufacturers() {
+      return manufacturers()
+    },
+    get parts() {
+      return open
+    },
+    get failure() {
+      return failure
     },
     onChange(listener) {
       listeners.add(listener)

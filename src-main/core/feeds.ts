@@ -26,6 +26,8 @@ export function createFeeds(preferences: CoreFeeds['preferences']): CoreFeeds {
     directory: new KeyedFeed((row) => row.key),
     links: new KeyedFeed((row) => row.id),
     ra: new KeyedFeed((row) => row.key),
+    admission: new KeyedFeed((row) => row.key),
+    pledges: new KeyedFeed((row) => row.key),
     trace: new KeyedFeed((row) => row.key),
     security: new KeyedFeed((row) => row.key),
     securityGroups: new KeyedFeed((row) => row.id),

@@ -1,85 +1,48 @@
 // One open site: every service over its file and its network, in the order in which they depend on each other.
 import { dirname, join } from 'node:path'
 import { AppError, toAppError } from '#main/base/index.ts'
-import type { KeyedFeed, Logger } from '#main/base/index.ts'
 import { createResourceDirectory } from '#main/services/rd/index.ts'
-import type { Registration, ResourceDirectory } from '#main/services/rd/index.ts'
 import { createDongleSite } from '#main/simulator/index.ts'
-import type { DongleSite } from '#main/simulator/index.ts'
 import { createDiscovery, createInventory } from '#main/site/devices/index.ts'
-import type { ArrivedRegistration, DeviceProfile, Discovery, ImportPorts, Inventory } from '#main/site/devices/index.ts'
+import type { DeviceProfile } from '#main/site/devices/index.ts'
 import { collectSite, createExchange } from '#main/site/exchange/index.ts'
-import type { Exchange } from '#main/site/exchange/index.ts'
-import { checkGroupName, createGroups, createTestBench } from '#main/site/groups/index.ts'
-import type { GroupEngine, TestBench } from '#main/site/groups/index.ts'
+import { createGroups, createTestBench } from '#main/site/groups/index.ts'
 import { createJobs } from '#main/site/jobs/index.ts'
-import type { JobService } from '#main/site/jobs/index.ts'
 import { createOverview, createPreflight } from '#main/site/overview/index.ts'
-import type { Overview, Preflight } from '#main/site/overview/index.ts'
-import type { NetworkOptions } from '#contract/model.ts'
 import { createDemoMemory, createRegistrationStore } from '#main/store/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
 import { ResourceTree } from '#main/wire/coap/index.ts'
 import { demoDongle, DEMO_CHANNEL, DEMO_UP_MS, demoOptions } from './demo-dongle.ts'
+import { certificateAddresses } from './advertising.ts'
+import { createSiteCoaps } from './coaps.ts'
 import { createDirectorySettings, isEnrolledIn } from './directory-settings.ts'
-import type { DirectorySettings } from './directory-settings.ts'
 import { discoveryChannel } from './discovery-channels.ts'
 import { createDnsSd } from './dns-sd.ts'
 import { createDongles } from './dongles.ts'
-import type { Dongles } from './dongles.ts'
+import { createSiteAdmission } from './admission.ts'
 import { createSiteEnrolment } from './enrolment.ts'
-import type { SiteEnrolment } from './enrolment.ts'
 import { admitPledges, DEMO_CHECK_AFTER_S } from './enrolment-pledges.ts'
 import { registerGroups } from './group-registrations.ts'
 import { holdJobs } from './job-hold.ts'
 import { systemInterfaces } from './interfaces.ts'
+import { createSiteJoining } from './joining.ts'
+import { besideOf, uriOf } from './network-secured.ts'
 import { createNetwork, listenSomewhere } from './network.ts'
-import type { SiteNetwork } from './network.ts'
 import { openProgramKeyring } from './keyring.ts'
+import { KnxKeyStore } from './knx-keys.ts'
+import { createKnxDesk } from './knx.ts'
 import { sealedMemory } from './sealed-memory.ts'
 import { createProbes } from './probes.ts'
+import { bumpAtRest } from './revisions.ts'
+import { arrived, closeAll, importGroups } from './site-wiring.ts'
 import { publishSecurityGroups } from './security-discovery.ts'
 import { createSiteSecurity } from './security.ts'
-import type { SiteSecurity } from './security.ts'
 import { withSecurity } from './security-jobs.ts'
 import type { SerialDesk } from './serial-desk.ts'
 import { createTraceDesk } from './trace-desk.ts'
-import type { TraceDesk } from './trace-desk.ts'
 import { createTrace } from './trace.ts'
-import type { Trace } from './trace.ts'
 import type { CoreOptions } from './types.ts'
-
-export type ImportGroups = Pick<ImportPorts, 'groupNames' | 'checkGroupName' | 'assignGroups'>
-
-export interface OpenSite {
-  readonly file: SiteFile
-  readonly network: SiteNetwork
-  readonly networkFailure: AppError | undefined
-  readonly directory: ResourceDirectory
-  readonly directorySettings: DirectorySettings
-  /** Moves the CoAP endpoint and keeps that with the site. Throws `site.is-a-demo`, `network.*`; then all is as before. */
-  moveTo(network: NetworkOptions): Promise<void>
-  readonly demo: DongleSite | undefined
-  readonly dongles: Dongles
-  readonly trace: Trace
-  readonly traceDesk: TraceDesk
-  /** Calls back when a dongle has come up, gone down, or changed its addresses. */
-  onReach(listener: () => void): () => void
-  readonly inventory: Inventory
-  readonly discovery: Discovery
-  readonly groups: GroupEngine
-  /** What the import of a device list needs of the groups. */
-  readonly importGroups: ImportGroups
-  readonly bench: TestBench
-  readonly security: SiteSecurity
-  /** The registration authority. */
-  readonly enrolment: SiteEnrolment
-  readonly jobs: JobService
-  readonly exchange: Exchange
-  readonly overview: Overview
-  readonly preflight: Preflight
-  close(): Promise<void>
-}
+import type { OpenSite } from './open-site-types.ts'
 
 export interface SiteOptions extends CoreOptions {
   readonly serialDesk: SerialDesk
@@ -113,6 +76,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     policy: 'first-come',
     sourceLimits: {},
     isEnrolled: (candidate) => isEnrolledIn(inventory, candidate),
+    schemeOf: (channelId) => (besideOf(channelId) === undefined ? 'coap' : 'coaps'),
     ...ports,
   })
   const inventory = createInventory({ store: file.devices, contacts: network, profiles, ...ports })
@@ -135,6 +99,8 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     store: file.groups,
     security: security.bench,
     ...(meta.kind === 'demo' ? { leisureMs: DEMO_LEISURE_MS } : {}),
+    hasSmallFrames: (channelId) =>
+      meta.kind === 'demo' || network.channels().some((each) => each.client.channelId === channelId && each.kind === 'mesh'),
     carriesMulticast: (channelId) => network.channels().every((each) => each.client.channelId !== channelId || each.carriesMulticast),
     ...ports,
   })
@@ -160,6 +126,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
       clock,
       network,
       links: () => dongles.feed.rows(),
+      coaps: () => coaps.state,
       directory,
       services,
       networkFailure: () => networkFailure?.message,
@@ -172,7 +139,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     model: () => {
       inventory.flush()
       const { id, kind, details, createdAt, demo: demoOptions } = file.meta()
-      const document = collectSite({ id, kind, details, createdAt, demo: demoOptions }, file.devices, file.groups)
+      const document = collectSite({ id, kind, details, createdAt, demo: demoOptions }, file.devices, file.groups, security.exported)
       return { document, revision: file.revision }
     },
     tool: application,
@@ -226,17 +193,44 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     network,
     inventory,
     groups,
-    enrolDevice: demo === undefined ? undefined : (eui64, given) => demo.enrol(eui64, given),
+    // Those that join get their keys as any device does.
+    enrolDevice: demo === undefined || chosen.joining === 'proxy' ? undefined : (eui64, given) => demo.enrol(eui64, given),
+    issuers: () => enrolment.issuers,
     publishGroups: (published, baseUri) => publishSecurityGroups(directory, published, baseUri, logger),
   })
+  const admission = createSiteAdmission({ file, inventory, keyring, ...ports })
   const enrolment = await createSiteEnrolment({
     file,
     tree,
     network,
     inventory,
     keyring,
+    securedUris: () => network.secured().flatMap(({ local }) => (local === undefined ? [] : uriOf('coaps', local))),
     ...(demo === undefined ? {} : { fixedManufacturers: [demo.manufacturer], checkAfterS: DEMO_CHECK_AFTER_S }),
     ...ports,
+  })
+  const interfaces = options.interfaces ?? systemInterfaces
+  const joining = createSiteJoining({
+    file,
+    tree,
+    network,
+    directory,
+    enrolment,
+    inventory,
+    security,
+    gate: admission.gate,
+    connectVouchers: (files) => admission.connectVouchers(files),
+    masa: demo?.masa ?? options.masa,
+    ...ports,
+  })
+  const coaps = createSiteCoaps({
+    file,
+    network,
+    enrolment,
+    joining,
+    addresses: () => certificateAddresses(network.listening, interfaces()),
+    clock,
+    logger,
   })
   const endHold = holdJobs(jobs, inventory, dongles, clock)
   try {
@@ -255,15 +249,18 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     file,
     directory,
     network,
-    interfaces: options.interfaces ?? systemInterfaces,
+    interfaces,
     dnsSd: options.advertise === false ? undefined : (options.dnsSd ?? createDnsSd({ clock, logger })),
     logger,
   })
   void directorySettings.networkChanged()
   const endReach = dongles.onReach(() => {
     void directorySettings.networkChanged()
+    void coaps.networkChanged()
     enrolment.networkChanged()
   })
+  const endCoaps = coaps.onChange(() => enrolment.networkChanged())
+  await coaps.networkChanged()
   enrolment.networkChanged()
   await security.joined()
   if (options.resumeJobs !== false) jobs.resumeUnfinished()
@@ -281,20 +278,37 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
       try {
         await network.moveTo(wanted)
         networkFailure = undefined
-        file.setMeta('network', { ...wanted })
+        const { coapsPort, ...always } = wanted
+        file.setMeta('network', coapsPort === undefined ? always : { ...always, coapsPort })
       } catch (thrown) {
         if (network.listening.length === 0) networkFailure = toAppError(thrown)
         throw thrown
       } finally {
         void directorySettings.networkChanged()
+        await coaps.networkChanged()
         enrolment.networkChanged()
       }
     },
     demo,
     dongles,
     trace,
+    knx: createKnxDesk({
+      channels: () => network.channels().map((channel) => discoveryChannel(channel, inventory, directory)),
+      keys: () => {
+        if (keyring instanceof AppError) throw keyring
+        return new KnxKeyStore(file, keyring.sealer, random)
+      },
+      layer: security.layer,
+      sequences: security.sequences,
+      ...ports,
+    }),
     traceDesk: createTraceDesk({ trace, directory: () => exportsDirectory, application, clock, random }),
-    onReach: (listener) => dongles.onReach(listener),
+    onReach(listener) {
+      const ends = [dongles.onReach(listener), coaps.onChange(listener)]
+      return () => {
+        for (const end of ends) end()
+      }
+    },
     inventory,
     discovery,
     groups,
@@ -302,6 +316,9 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     bench,
     security,
     enrolment,
+    admission,
+    coaps,
+    joining,
     jobs,
     exchange,
     overview,
@@ -317,7 +334,11 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
         () => overview.close(),
         () => directorySettings.close(),
         endAdmission,
+        endCoaps,
+        () => coaps.close(),
+        () => joining.close(),
         () => enrolment.close(),
+        () => admission.close(),
         () => security.close(),
         () => groups.close(),
         () => inventory.close(),
@@ -332,54 +353,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
         // The next process must not find the site locked, whatever went wrong above.
         () => file.close(),
       ]
-      for (const step of steps) {
-        try {
-          await step()
-        } catch (thrown) {
-          logger.error({ code: toAppError(thrown).code }, 'a part of the site did not close cleanly')
-        }
-      }
+      await closeAll(steps, logger)
     },
   }
-}
-
-function arrived(registration: Registration): ArrivedRegistration {
-  const { endpointName, base, links, source } = registration
-  return { endpointName, base, links, channelId: source?.channelId, source: source?.address }
-}
-
-function importGroups(groups: GroupEngine): ImportGroups {
-  return {
-    groupNames: (id) =>
-      groups.book.cellsOfDevice(id).flatMap((cell) => (cell.desired ? (groups.book.groups.get(cell.groupId)?.name ?? []) : [])),
-    checkGroupName,
-    assignGroups: (assignments) =>
-      groups.assign(assignments.flatMap(({ deviceId, names }) => names.map((groupName) => ({ deviceId, groupName })))),
-  }
-}
-
-/** States in which a job or a test run works on. */
-const AT_WORK = new Set(['running', 'sending', 'reading-back'])
-
-/** Counts a new revision when a job or a test run has come to rest: paused, cancelled and failed ones had effects too. */
-function bumpAtRest<Row extends { readonly id: string; readonly state: string }>(
-  feed: KeyedFeed<Row>,
-  file: SiteFile,
-  logger: Logger,
-): () => void {
-  const known = new Map(feed.rows().map((row) => [row.id, row.state]))
-  return feed.subscribe((ids) => {
-    const came = ids.filter((id) => {
-      const state = feed.get(id)?.state
-      const before = known.get(id)
-      if (state !== undefined) known.set(id, state)
-      return state !== undefined && state !== before && !AT_WORK.has(state)
-    })
-    if (came.length === 0) return
-    try {
-      file.bumpRevision()
-    } catch (thrown) {
-      logger.error({ code: toAppError(thrown).code }, 'the revision could not be counted')
-    }
-  })
 }

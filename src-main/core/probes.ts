@@ -7,6 +7,8 @@ import type { ResourceDirectory } from '#main/services/rd/index.ts'
 import type { Finding, Probes } from '#main/site/overview/index.ts'
 import { newestBackup } from '#main/store/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
+import type { CoapsState } from './coaps.ts'
+import { uriOf } from './network-secured.ts'
 import { isLoopback } from './network.ts'
 import type { SiteNetwork } from './network.ts'
 import type { HostServices } from './types.ts'
@@ -25,11 +27,12 @@ export interface ProbeSubjects {
   readonly network: SiteNetwork
   readonly networkFailure: () => string | undefined
   readonly links: () => readonly LinkRow[]
+  readonly coaps: () => CoapsState
   readonly directory: ResourceDirectory
   readonly services: HostServices
 }
 
-export function createProbes({ file, clock, network, networkFailure, links, directory, services }: ProbeSubjects): Probes {
+export function createProbes({ file, clock, network, networkFailure, links, coaps, directory, services }: ProbeSubjects): Probes {
   return {
     'site-file': () => {
       const audit = file.audit.verify()
@@ -61,12 +64,26 @@ export function createProbes({ file, clock, network, networkFailure, links, dire
       return { verdict: 'ok', finding: 'up', params: { channels: network.listening.length } }
     },
     multicast: () => multicastFinding(network),
+    coaps: () => coapsFinding(coaps(), network),
     directory: () =>
       network.listening.length === 0
         ? { verdict: 'failed', finding: 'unreachable' }
         : { verdict: 'ok', finding: 'listening', params: { endpoints: directory.size } },
     'report-printer': () => (services.canPrintPdf() ? { verdict: 'ok', finding: 'present' } : { verdict: 'warning', finding: 'none' }),
   }
+}
+
+function coapsFinding(state: CoapsState, network: SiteNetwork): Finding {
+  if (state.kind === 'no-authority') return { verdict: 'ok', finding: 'no-authority' }
+  if (state.kind === 'failed') {
+    const isLocked = state.error.code === 'ra.vault-locked' || state.error.code === 'security.locked'
+    return { verdict: 'warning', finding: isLocked ? 'locked' : 'down', params: { reason: state.error.message } }
+  }
+  const places = network.secured()
+  const failed = places.find(({ failure }) => failure !== undefined)?.failure
+  if (failed !== undefined) return { verdict: 'warning', finding: 'down', params: { reason: failed.message } }
+  const uris = places.flatMap(({ local }) => (local === undefined ? [] : uriOf('coaps', local)))
+  return { verdict: 'ok', finding: 'up', params: { addresses: uris.join(', ') } }
 }
 
 function clockFinding(nowMs: number, lastEntryMs: number): Finding {

@@ -1,5 +1,5 @@
 // The site's Group Manager as the group engine needs it: security groups of the project in its terms, devices by their ids.
-import { toAppError, type Curve, type Logger } from '#main/base/index.ts'
+import { toAppError, toHex, type Curve, type Logger } from '#main/base/index.ts'
 import { rolesOf, type GroupConfiguration, type GroupManager, type GroupStatus } from '#main/services/group-manager/index.ts'
 import { suites, type KeyManager, type ManagedGroup, type SecurityGroupRecord } from '#main/site/groups/index.ts'
 import { TOOL, type ToolMembership } from './security-tool.ts'
@@ -122,6 +122,6 @@ function canonical(value: unknown): string {
   )
 }
 
-function managedOf({ name, generation, rekeyedAtMs, expiresAtMs, leavesWaiting, rekeyDueAtMs }: GroupStatus): ManagedGroup {
-  return { name, generation, rekeyedAtMs, expiresAtMs, leavesWaiting, rekeyDueAtMs }
+function managedOf({ name, generation, gid, rekeyedAtMs, expiresAtMs, leavesWaiting, rekeyDueAtMs }: GroupStatus): ManagedGroup {
+  return { name, generation, gid: toHex(gid), rekeyedAtMs, expiresAtMs, leavesWaiting, rekeyDueAtMs }
 }

@@ -24,12 +24,14 @@ import {
   type DurableSequences,
   type SiteFile,
 } from '#main/store/index.ts'
+import type { SecuritySource } from '#main/site/exchange/index.ts'
 import type { ResourceTree } from '#main/wire/coap/index.ts'
-import { isGroupPeer, OscoreLayer, volatileSequences } from '#main/wire/oscore/index.ts'
+import { isGroupPeer, OscoreLayer, volatileSequences, type SequenceStore } from '#main/wire/oscore/index.ts'
 import type { SecurityFindingRow, SecurityPlanLine, SecurityStateRow } from '#contract/model.ts'
 import type { OpParsed } from '#contract/ops.ts'
 import type { Keyring } from './keyring.ts'
 import { mirror } from './mirror.ts'
+import { uriOf } from './network-secured.ts'
 import type { SiteNetwork } from './network.ts'
 import { Enrolments, type DeviceEnrolment } from './security-enrolments.ts'
 import { createKeyManager } from './security-manager.ts'
@@ -52,12 +54,16 @@ export interface SecurityConnections {
   readonly groups: GroupEngine
   /** Gives a device the keys that it shares with this tool; false where it cannot be reached that way. */
   readonly enrolDevice?: ((eui64: string, enrolment: DeviceEnrolment) => boolean) | undefined
+  /** Authorities whose certificates members may show as their credentials, as they are now. */
+  readonly issuers?: () => readonly Uint8Array[]
   readonly publishGroups?: (groups: readonly PublishedGroup[], baseUri: string) => void
 }
 
 export interface SiteSecurity {
   /** Below the exchange of every channel. */
   readonly layer: OscoreLayer
+  /** Numbers of whoever else sends by the layer. */
+  readonly sequences: SequenceStore
   /** Once the parts are there that it stands on. */
   connect(connections: SecurityConnections): void
   /** Resolves when the tool is a member of the groups that have keys, or it has taken too long. */
@@ -68,7 +74,11 @@ export interface SiteSecurity {
   readonly planFeed: KeyedFeed<SecurityPlanLine>
   readonly findingFeed: KeyedFeed<SecurityFindingRow>
   readonly bench: BenchSecurity
+  /** What is handed over of it: never key material. */
+  readonly exported: SecuritySource
   enrol(input: OpParsed<'security.enrol'>): void
+  /** New keys for a device that asks for them itself: they count from now on. Throws where none can be kept. */
+  share(deviceId: DeviceId): DeviceEnrolment
   /** Forgets what nobody can open; the site has to be opened again then. */
   wipe(): void
   close(): Promise<void>
@@ -91,6 +101,7 @@ export function createSiteSecurity(ports: SecurityPorts): SiteSecurity {
   const findingFeed = new KeyedFeed<SecurityFindingRow>((row) => row.id)
   const tool = new ToolMembership({ tree, layer, sequences, clock, random, logger })
   let enrolments: Enrolments | undefined
+  let inventoryOf: Inventory | undefined
   let manager: GroupManager | undefined
   let engine: SecurityEngine | undefined
   let failure = keyring instanceof AppError ? keyring : durable instanceof AppError ? durable : undefined
@@ -118,6 +129,11 @@ export function createSiteSecurity(ports: SecurityPorts): SiteSecurity {
         publishGroups: (groups) => {
           publish = () => connections.publishGroups?.(groups, baseUriOf(network) ?? 'coap://[::1]')
           publish()
+        },
+        credentialIssuers: {
+          get authorities() {
+            return connections.issuers?.() ?? []
+          },
         },
         isCopy: sequences.isCopy,
       })
@@ -177,6 +193,7 @@ export function createSiteSecurity(ports: SecurityPorts): SiteSecurity {
 
   return {
     layer,
+    sequences,
     stateFeed,
     planFeed,
     findingFeed,
@@ -185,6 +202,7 @@ export function createSiteSecurity(ports: SecurityPorts): SiteSecurity {
     },
     connect(connections) {
       const { network, inventory, groups } = connections
+      inventoryOf = inventory
       openKeys(connections)
       const keys = manager === undefined ? undefined : createKeyManager(manager, tool, logger)
       const door = createDeviceDoor({
@@ -265,6 +283,11 @@ export function createSiteSecurity(ports: SecurityPorts): SiteSecurity {
         }
       },
     },
+    exported: {
+      securityGroups: () => file.security.securityGroups(),
+      protections: () => file.security.protections(),
+      live: () => ({ groups: requireEngine().feeds.groups.rows(), members: requireEngine().feeds.members.rows() }),
+    },
     enrol({ deviceId, masterSecret, masterSalt, deviceSenderId, toolSenderId }) {
       const bytes = [masterSecret, masterSalt, deviceSenderId, toolSenderId].map((text) => fromHex(text.toLowerCase()))
       const [secret, salt, theirs, ours] = bytes
@@ -274,6 +297,15 @@ export function createSiteSecurity(ports: SecurityPorts): SiteSecurity {
       if (enrolments === undefined) throw failure ?? new AppError('security.locked', 'The keys cannot be sealed')
       enrolments.keep(deviceId, { masterSecret: secret, masterSalt: salt, deviceId: theirs, toolId: ours })
       showState()
+    },
+    share(deviceId) {
+      if (enrolments === undefined || inventoryOf === undefined)
+        throw failure ?? new AppError('security.locked', 'The keys cannot be sealed')
+      const { number, ...enrolment } = enrolments.draw()
+      enrolments.keep(deviceId, enrolment, number)
+      inventoryOf.record(deviceId, { source: 'admission', event: 'security-enrolled' })
+      showState()
+      return enrolment
     },
     wipe: () => store.wipe(),
     async close() {
@@ -295,8 +327,9 @@ function openSequences({ file, random, dataDirectory }: SecurityPorts): DurableS
 
 function uriOn(network: SiteNetwork, channelId: string): string | undefined {
   const at = network.channels().find(({ client }) => client.channelId === channelId)?.local
-  if (at === undefined) return undefined
-  return `coap://${at.address.includes(':') ? `[${at.address}]` : at.address}${at.port === 5683 ? '' : `:${at.port}`}`
+  if (at !== undefined) return uriOf('coap', at)
+  const secured = network.listening.find(({ channel }) => channel === channelId)
+  return secured === undefined ? undefined : uriOf(secured.scheme, secured)
 }
 
 /** Where most devices are: behind a dongle, else wherever the site listens. */

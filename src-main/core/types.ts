@@ -1,5 +1,6 @@
 // What the core asks of its host, and what it gives to it.
 import type { Clock, Logger, Random } from '#main/base/index.ts'
+import type { MasaClient } from '#main/services/join/index.ts'
 import type { ProxyRule } from '#main/services/proxy/index.ts'
 import type { SessionRow } from '#contract/model.ts'
 import type { DnsSd } from './dns-sd.ts'
@@ -38,15 +39,23 @@ export interface CoreOptions {
   /** Folder for exported files; beside the site file by default. */
   readonly exportsDirectory?: string
   /** How a demo site is made: its radio, its dongle, and whether that one sits at a pseudo terminal. */
-  readonly demo?: { readonly radio?: 'real' | 'ideal'; readonly dongle?: 'spinel' | 'slip'; readonly pty?: boolean }
+  readonly demo?: {
+    readonly radio?: 'real' | 'ideal'
+    readonly dongle?: 'spinel' | 'slip'
+    readonly pty?: boolean
+    /** Whether its devices join as pledges behind join proxies, or ask for certificates by CMP from their own addresses. */
+    readonly joining?: 'proxy' | 'direct'
+  }
   /** Binds the CoAP endpoint of a site elsewhere than the site says (command line). */
-  readonly network?: { readonly bindAddress?: string; readonly coapPort?: number }
+  readonly network?: { readonly bindAddress?: string; readonly coapPort?: number; readonly coapsPort?: number }
   /** The machine's addresses; the system's own by default. */
   readonly interfaces?: () => readonly NetworkInterface[]
   /** Whether the directory is advertised where its site says so; yes by default. */
   readonly advertise?: boolean
   /** Who announces services on the link; multicast DNS by default. */
   readonly dnsSd?: DnsSd
+  /** Servers of makers, asked for vouchers; by HTTPS by default. */
+  readonly masa?: MasaClient
   /** The serial ports; the system's by default. */
   readonly serial?: SerialOptions
   /** How the keyring is kept that seals the keys in site files: by the system's key store, under a passphrase, else by file permissions. */

@@ -26,7 +26,7 @@ export function addressOption(address: string, validLifetimeS: number): OpOutput
 /** IPv6 addresses that mean the same on the far side of a router, those behind dongles first. */
 export function announceable(listening: readonly ListeningAddress[], interfaces: readonly NetworkInterface[]): readonly string[] {
   const outside = interfaces.filter(({ family, internal }) => family === 'IPv6' && !internal).map(({ address }) => address)
-  const own = listening.filter(({ channel }) => channel !== DEMO_CHANNEL)
+  const own = listening.filter(({ scheme, channel }) => scheme === 'coap' && channel !== DEMO_CHANNEL)
   const behindDongles = own.filter(({ channel }) => channel !== SYSTEM_CHANNEL)
   const bound = own.filter(({ channel }) => channel === SYSTEM_CHANNEL)
   const addresses = [

@@ -52,13 +52,17 @@ const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
   'security.rekey',
   'security.evict',
   'security.enrol',
+  'knx.open',
+  'knx.configure',
+  'knx.send',
+  'knx.reset',
 ])
 
 /** Lists longer than this are told by their length: the audit says who did what, not every cell of it. */
 const LISTED = 20
 const LONGEST_TEXT = 200
 /** Fields whose value lets others into a network: the audit says that there was one. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['dataset', 'networkKey', 'passphrase', 'masterSecret', 'masterSalt'])
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['dataset', 'networkKey', 'passphrase', 'masterSecret', 'masterSalt', 'password'])
 
 /** What is needed of the core: the audit of the site that is open. */
 export interface AuditedCore {

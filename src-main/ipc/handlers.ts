@@ -2,8 +2,10 @@
 import type { Core } from '#main/core.ts'
 import { applyImport, previewImport } from '#main/site/devices/index.ts'
 import { AppError } from '#main/base/index.ts'
+import { admissionHandlers } from './admission-handlers.ts'
 import { addressOption, announceable } from './address-options.ts'
 import { directoryDesk } from './directory-desk.ts'
+import { knxHandlers } from './knx-handlers.ts'
 import { linkHandlers } from './link-handlers.ts'
 import { raHandlers } from './ra-handlers.ts'
 import { securityHandlers } from './security-handlers.ts'
@@ -20,7 +22,9 @@ export function createHandlers(core: Core): Handlers {
     ...workHandlers(core),
     ...recordHandlers(core),
     ...linkHandlers(core),
+    ...knxHandlers(core),
     ...raHandlers(core),
+    ...admissionHandlers(core),
     ...securityHandlers(core),
     ...traceHandlers(core),
   }

@@ -47,6 +47,11 @@ function byIdevid({ key, certificate, chain }: Issued): Protector {
   return { kind: 'signature', key, certificate, chain }
 }
 
+/** The program has one itself, as the registrar. */
+function isOfDevice({ requester }: { readonly requester: { readonly kind: string } }): boolean {
+  return requester.kind !== 'ra'
+}
+
 async function rootOf({ session }: TestProgram): Promise<Uint8Array> {
   return readPem('CERTIFICATE', (await session.call('ra.chain', {})).text).at(-1) ?? new Uint8Array()
 }
@@ -127,7 +132,7 @@ describe('devices at the authority of a site', () => {
     const detail = await session.call('ra.certificate', { serial: row?.serial ?? '' })
     expect(detail).toMatchObject({ keyType: 'P-256', history: [{ event: 'issued', actor: 'lamp-7' }] })
     await session.call('ra.revoke', { serial: row?.serial ?? '', reason: 'keyCompromise' })
-    expect(session.rows('ra')[0]).toMatchObject({ valid: 0, revoked: 1 })
+    expect(session.rows('ra')[0]).toMatchObject({ valid: 1, revoked: 1 })
     expect((await session.call('ra.certificates', { ...page, state: 'revoked' }))[0]).toMatchObject({ reason: 'keyCompromise' })
   })
 
@@ -142,7 +147,7 @@ describe('devices at the authority of a site', () => {
 
     const listed = await clientOf(started, byIdevid(manufacturer.device('serialNumber=LW-0001, O=Lumen Works')), anchors)
     await listed.enrol('ir', wish('CN=LW-0001'))
-    expect(await session.call('ra.certificates', page)).toMatchObject([
+    expect((await session.call('ra.certificates', page)).filter(isOfDevice)).toMatchObject([
       { deviceId: id, deviceName: 'Lamp 1', requester: { kind: 'idevid' } },
     ])
     await session.when('ra', ({ devicesEnrolled }) => devicesEnrolled === 1)

@@ -266,6 +266,11 @@ export async function securitySite(
     listening: [],
     channels: () => [{ client: endpoint, local: LAPTOP, kind: 'mesh', carriesMulticast: true }],
     client: (id) => (id === 'mesh' ? endpoint : undefined),
+    secure: () => Promise.resolve(),
+    secured: () => [],
+    sessionOf: () => undefined,
+    hangUp: () => undefined,
+    endSessions: () => undefined,
     attach: () => undefined,
     detach: () => Promise.resolve(),
     listen: () => Promise.resolve(),
@@ -282,7 +287,15 @@ export async function securitySite(
     ...ports,
   })
   const jobs = createJobs({ store: file.jobs, ...ports })
-  const bench = createTestBench({ groups, devices: inventory, store: file.groups, leisureMs: 500, security: security.bench, ...ports })
+  const bench = createTestBench({
+    groups,
+    devices: inventory,
+    store: file.groups,
+    leisureMs: 500,
+    hasSmallFrames: () => true,
+    security: security.bench,
+    ...ports,
+  })
   for (const runner of groups.runners) jobs.register(withSecurity(runner, security))
   const count = options.devices ?? 4
   const devices =

@@ -1,0 +1,59 @@
+// What an open site offers: its services, each with the feeds and calls that hosts reach through the contract.
+import type { AppError } from '#main/base/index.ts'
+import type { ResourceDirectory } from '#main/services/rd/index.ts'
+import type { DongleSite } from '#main/simulator/index.ts'
+import type { Discovery, Inventory } from '#main/site/devices/index.ts'
+import type { Exchange } from '#main/site/exchange/index.ts'
+import type { GroupEngine, TestBench } from '#main/site/groups/index.ts'
+import type { JobService } from '#main/site/jobs/index.ts'
+import type { Overview, Preflight } from '#main/site/overview/index.ts'
+import type { NetworkOptions } from '#contract/model.ts'
+import type { SiteFile } from '#main/store/index.ts'
+import type { SiteCoaps } from './coaps.ts'
+import type { DirectorySettings } from './directory-settings.ts'
+import type { Dongles } from './dongles.ts'
+import type { Admission } from '#main/site/admission/index.ts'
+import type { SiteEnrolment } from './enrolment.ts'
+import type { SiteJoining } from './joining.ts'
+import type { SiteNetwork } from './network.ts'
+import type { KnxDesk } from './knx.ts'
+import type { ImportGroups } from './site-wiring.ts'
+import type { SiteSecurity } from './security.ts'
+import type { TraceDesk } from './trace-desk.ts'
+import type { Trace } from './trace.ts'
+
+export interface OpenSite {
+  readonly file: SiteFile
+  readonly network: SiteNetwork
+  readonly networkFailure: AppError | undefined
+  readonly directory: ResourceDirectory
+  readonly directorySettings: DirectorySettings
+  /** Moves the CoAP endpoint and keeps that with the site. Throws `site.is-a-demo`, `network.*`; then all is as before. */
+  moveTo(network: NetworkOptions): Promise<void>
+  readonly demo: DongleSite | undefined
+  readonly dongles: Dongles
+  readonly trace: Trace
+  readonly traceDesk: TraceDesk
+  readonly knx: KnxDesk
+  /** Calls back when a dongle has come up, gone down, or changed its addresses, and when CoAP over DTLS has come or gone. */
+  onReach(listener: () => void): () => void
+  readonly inventory: Inventory
+  readonly discovery: Discovery
+  readonly groups: GroupEngine
+  /** What the import of a device list needs of the groups. */
+  readonly importGroups: ImportGroups
+  readonly bench: TestBench
+  readonly security: SiteSecurity
+  /** The registration authority. */
+  readonly enrolment: SiteEnrolment
+  /** Who may join. */
+  readonly admission: Admission
+  /** CoAP over DTLS. */
+  readonly coaps: SiteCoaps
+  readonly joining: SiteJoining
+  readonly jobs: JobService
+  readonly exchange: Exchange
+  readonly overview: Overview
+  readonly preflight: Preflight
+  close(): Promise<void>
+}

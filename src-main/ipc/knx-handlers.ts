@@ -1,0 +1,16 @@
+// The ops of KNX IoT devices.
+import type { Core } from '#main/core.ts'
+import type { Handlers } from './types.ts'
+
+type KnxHandlers = { readonly [Name in keyof Handlers as Name extends `knx.${string}` ? Name : never]: Handlers[Name] }
+
+export function knxHandlers(core: Core): KnxHandlers {
+  return {
+    'knx.search': (input) => core.site().knx.search(input),
+    'knx.open': (input) => core.site().knx.open(input),
+    'knx.show': (input) => core.site().knx.show(input),
+    'knx.configure': (input) => core.site().knx.configure(input),
+    'knx.send': (input) => core.site().knx.send(input),
+    'knx.reset': (input) => core.site().knx.reset(input),
+  }
+}
