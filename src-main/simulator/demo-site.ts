@@ -9,20 +9,22 @@ import {
   type Random,
   type SocketAddress,
 } from '#main/base/index.ts'
+import type { MasaClient } from '#main/services/join/index.ts'
 import { DemoDevice, type DemoMemory } from './demo-device.ts'
 import { DeviceHost, type GroupAddress } from './device-host.ts'
 import type { GroupEntry } from './device-memory.ts'
 import type { DeviceState } from './device-state.ts'
 import { formatDeviceList, planFloor, type DemoDeviceType, type PlannedDevice } from './floor-plan.ts'
-import { addressOf, COAP_PORT, LAPTOP_ADDRESS } from './net/addresses.ts'
+import { addressOf, COAP_PORT, LAPTOP_ADDRESS, linkLocalOf } from './net/addresses.ts'
 import { DeviceNet } from './net/device-net.ts'
 import { DirectChannel } from './net/direct-channel.ts'
 import { DONGLE, type Mesh, type MeshCounters } from './radio/index.ts'
+import { JoinProxies } from './join-proxies.ts'
 import { PLEDGE_PORT, PledgeHost } from './pledge-host.ts'
 import { Registrar } from './registrar.ts'
 import { SecurityHost } from './secure/security-host.ts'
 import type { DeviceEnrolment, DeviceSecurityView } from './secure/types.ts'
-import { createSiteRadio } from './site-radio.ts'
+import { createSiteRadio, isMains } from './site-radio.ts'
 import { WriteBehindMemory } from './write-behind.ts'
 
 export interface DemoSiteOptions {
@@ -36,6 +38,8 @@ export interface DemoSiteOptions {
   readonly memory: DemoMemory
   /** `real` models frames on a shared channel; `ideal`, the default, is quick whatever is sent. */
   readonly radio?: 'real' | 'ideal'
+  /** How devices get their first certificate of the site: as pledges behind join proxies, or by CMP from their own addresses, the default. */
+  readonly joining?: 'proxy' | 'direct'
   /** Devices that cannot take part in security groups; none by default. */
   readonly withoutSecurity?: readonly DemoDeviceType[]
 }
@@ -70,6 +74,8 @@ export interface DemoDevices {
   enrol(eui64: string, enrolment: DeviceEnrolment): boolean
   /** Root of the maker of all devices, in DER: what their birth certificates lead to. */
   readonly manufacturer: Uint8Array
+  /** The maker's server for vouchers, within this process. */
+  readonly masa: MasaClient
   /** Devices that have a certificate of the site. */
   readonly certified: number
   /** Tells the devices whom to trust (roots in DER), as a voucher would: they ask for certificates from then on. None: nobody to ask. */
@@ -102,7 +108,12 @@ const SHORTEST_SPREAD_MS = 2000
 /** Joining a security group takes some 30 frames of the channel beside all registrations, and some milliseconds of the Group Manager's disk. */
 const JOIN_INTERVAL_MS = { ideal: 10, real: 200 }
 /** Devices that ask for certificates at the same time. */
-const PLEDGES_AT_ONCE = { ideal: 8, real: 2 }
+const PLEDGES_AT_ONCE = { ideal: 32, real: 3 }
+/** The registrar's, behind the dongle. */
+const COAPS_PORT = 5684
+const REGISTRAR_JOIN_PORT = 5685
+/** Nine seconds where flights take some dozen frames of a channel that everybody shares (RFC 7925 §11). */
+const PLEDGE_DTLS = { ideal: {}, real: { retransmitMs: 9000, handshakeMs: 180_000 } }
 /** Answers to a multicast request spread over this time (RFC 7252 §8.2). */
 const LEISURE_MS = 1000
 /** Where all devices are asked, they leave each other the time that one channel needs for all answers. */
@@ -127,7 +138,13 @@ export function createDemoSite(options: DemoSiteOptions): DemoSite {
 }
 
 /** Builds devices and radio; `laptop` is asked for the other end whenever something arrives there. */
-export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl', laptop: () => LaptopEnd | undefined): SiteParts {
+export function assembleSite(
+  options: DemoSiteOptions,
+  protocol: 'thread' | 'rpl',
+  laptop: () => LaptopEnd | undefined,
+  /** By which neighbours of the dongle reach the laptop, where it has such an address. */
+  linkLocalLaptop?: string,
+): SiteParts {
   const { clock } = options
   // The radio draws several numbers for each datagram; they need to be cheap, not unpredictable.
   const random = seededRandom(options.random.below(0x1_0000_0000))
@@ -162,6 +179,7 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     arrive: (index, payload, from, group) => host.receive(index, payload, from, group),
     arriveElsewhere: (index, port, payload, from) => {
       if (port === PLEDGE_PORT) pledges.receive(index, payload, from)
+      else proxies.receive(index, port, payload, from)
     },
   })
   const host = new DeviceHost({
@@ -193,6 +211,19 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     random,
     logger,
   })
+  const linkLocal = (index: number): string => linkLocalOf(plan[index]?.eui64 ?? '')
+  const proxies = new JoinProxies({
+    mains: plan.flatMap(({ type }, index) => (isMains(type) ? index : [])),
+    mesh,
+    addressOf: (index) => addressOf(plan[index]?.eui64 ?? ''),
+    linkLocalOf: linkLocal,
+    registrar: { address: LAPTOP_ADDRESS, port: REGISTRAR_JOIN_PORT },
+    onLink: linkLocalLaptop === undefined ? undefined : { address: linkLocalLaptop, port: COAPS_PORT },
+    clock: deviceClock,
+    random,
+    logger,
+    send: (index, port, payload, to) => net.send(index, payload, to, 0, port),
+  })
   const pledges = new PledgeHost({
     plan,
     addressOf: (index) => addressOf(plan[index]?.eui64 ?? ''),
@@ -203,6 +234,16 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     random,
     logger,
     send: (index, payload, to) => net.send(index, payload, to, 0, PLEDGE_PORT),
+    ...(options.joining === 'proxy'
+      ? {
+          joining: {
+            linkLocalOf: linkLocal,
+            wayOf: (index: number) => proxies.wayOf(index),
+            dtls: PLEDGE_DTLS[kind],
+            onContext: (index: number, enrolment: DeviceEnrolment) => void security.enrol(index, enrolment),
+          },
+        }
+      : {}),
   })
   const registrar = new Registrar({
     devices,
@@ -238,6 +279,7 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
       registrar.powerOff(index)
       security.powerOff(index)
       pledges.powerOff(index)
+      proxies.powerOff(index)
     }
     net.setPower(index, on)
     tune(index)
@@ -263,6 +305,7 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
       registrar.close()
       security.close()
       pledges.close()
+      proxies.close()
       await laptop()?.close()
       mesh.close()
       memory.flush()
@@ -289,6 +332,9 @@ export function assembleSite(options: DemoSiteOptions, protocol: 'thread' | 'rpl
     radioCounters: () => mesh.counters(),
     get manufacturer() {
       return pledges.anchor
+    },
+    get masa() {
+      return pledges.masa
     },
     get certified() {
       return pledges.count

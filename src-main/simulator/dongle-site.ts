@@ -11,7 +11,7 @@ import { Ncp } from './dongle/ncp.ts'
 import { Plug } from './dongle/plug.ts'
 import { openPty, type PtyDongle } from './dongle/pty.ts'
 import { SlipRouter } from './dongle/slip-router.ts'
-import { addressBytesOf, LAPTOP_IID, SITE_PREFIX } from './net/addresses.ts'
+import { addressBytesOf, LAPTOP_IID, linkLocalOf, SITE_PREFIX } from './net/addresses.ts'
 import { addressKey, DONGLE, type Mesh } from './radio/index.ts'
 
 export interface DongleSiteOptions extends DemoSiteOptions {
@@ -44,7 +44,8 @@ let made = 0
 export function createDongleSite(options: DongleSiteOptions): DongleSite {
   const { dongle: protocol = 'spinel', clock } = options
   const end: { dongle?: Dongle } = {}
-  const parts = assembleSite(options, protocol === 'spinel' ? 'thread' : 'rpl', () => end.dongle)
+  const isSpinel = protocol === 'spinel'
+  const parts = assembleSite(options, isSpinel ? 'thread' : 'rpl', () => end.dongle, isSpinel ? linkLocalOf(EXTENDED_ADDRESS) : undefined)
   const dongle = protocol === 'spinel' ? ncpOf(parts, options.seed) : slipRouterOf(parts)
   end.dongle = dongle
   const plug = new Plug({ path: options.path ?? `${PATH}${made++}`, dongle, random: parts.random, serialNumber: `DEMO${options.seed}` })

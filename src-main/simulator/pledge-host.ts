@@ -1,12 +1,25 @@
 // Simulated devices as pledges: by its birth certificate each asks for one of the site, by CMP over the simulated radio, and renews it in time
 // (RFC 9482, RFC 9483 §4.1.1 and §4.1.3). What they hold outlives a power cut.
-import { generateSigningKey, toAppError, type Clock, type Logger, type Random, type SocketAddress, type Timer } from '#main/base/index.ts'
+import {
+  AppError,
+  generateSigningKey,
+  toAppError,
+  type Clock,
+  type Logger,
+  type Random,
+  type SocketAddress,
+  type Timer,
+} from '#main/base/index.ts'
 import { buildName, CmpClient, createCoapTransport, parseNameText, type Certificate } from '#main/services/ra/index.ts'
+import type { MasaClient } from '#main/services/join/index.ts'
 import { CoapEndpoint } from '#main/wire/coap/index.ts'
+import type { DtlsLimits } from '#main/wire/dtls/index.ts'
 import type { DemoMemory } from './demo-device.ts'
 import type { PlannedDevice } from './floor-plan.ts'
 import { DemoManufacturer, readHeld, writeHeld, type Held } from './pledge-manufacturer.ts'
+import { joinSite } from './pledge-joining.ts'
 import { DevicePort } from './secure/device-port.ts'
+import type { DeviceEnrolment } from './secure/types.ts'
 
 export interface PledgeHostOptions {
   readonly plan: readonly PlannedDevice[]
@@ -20,6 +33,17 @@ export interface PledgeHostOptions {
   readonly logger: Logger
   /** From `PLEDGE_PORT` of the device. */
   readonly send: (index: number, payload: Uint8Array, to: SocketAddress) => void
+  /** How a device without a certificate of the site gets its first one; by CMP unless told. */
+  readonly joining?: PledgeJoining
+}
+
+export interface PledgeJoining {
+  readonly linkLocalOf: (index: number) => string
+  /** Next to the device: a join proxy, or the registrar itself. */
+  readonly wayOf: (index: number) => SocketAddress | undefined
+  readonly dtls: Partial<DtlsLimits>
+  /** The device has got the keys that it shares with the tool. */
+  readonly onContext: (index: number, enrolment: DeviceEnrolment) => void
 }
 
 /** Apart from the CoAP server's: its stack need not know of exchanges that another one began. */
@@ -46,6 +70,7 @@ export class PledgeHost {
   readonly #manufacturer: DemoManufacturer
   readonly #powered = new Map<number, Pledge>()
   readonly #held = new Set<number>()
+  #masa: MasaClient | undefined
   #anchors: readonly Uint8Array[] = []
   #timer: Timer | undefined
   /** Those that are on the air; who waits for a decision is not. */
@@ -53,12 +78,18 @@ export class PledgeHost {
 
   constructor(options: PledgeHostOptions) {
     this.#options = options
-    this.#manufacturer = new DemoManufacturer(options.memory, options.random, () => options.clock.now())
+    this.#manufacturer = new DemoManufacturer(options.memory, options.random, options.clock)
   }
 
   /** Root of the devices' maker, in DER. */
   get anchor(): Uint8Array {
     return this.#manufacturer.anchor
+  }
+
+  /** The maker's server for vouchers, within this process. */
+  get masa(): MasaClient {
+    this.#masa ??= this.#manufacturer.masa(this.#options.plan.map(({ serial }) => serial))
+    return this.#masa
   }
 
   /** Devices with a certificate of the site. */
@@ -131,16 +162,15 @@ export class PledgeHost {
   }
 
   async #enrol(pledge: Pledge): Promise<void> {
-    const { clock, random, logger, authority, memory, plan } = this.#options
+    const { clock, random, logger, memory, plan } = this.#options
     const planned = plan[pledge.index]
     if (planned === undefined) return
     const { own } = pledge
     const isRenewal = own !== undefined && own.certificate.notAfter > clock.now()
     const credential = isRenewal ? own : this.#birth(pledge, planned)
-    const port = new DevicePort({ address: this.#options.addressOf(pledge.index), port: PLEDGE_PORT }, (payload, to) =>
-      this.#options.send(pledge.index, payload, to),
-    )
-    const endpoint = new CoapEndpoint({ channel: port, clock, random, logger })
+    const joins = isRenewal ? undefined : this.#options.joining
+    const address = joins?.linkLocalOf(pledge.index) ?? this.#options.addressOf(pledge.index)
+    const port = new DevicePort({ address, port: PLEDGE_PORT }, (payload, to) => this.#options.send(pledge.index, payload, to))
     const work = { end: new AbortController(), port }
     pledge.work = work
     this.#busy += 1
@@ -150,26 +180,11 @@ export class PledgeHost {
       isBusy = false
     }
     try {
-      const key = generateSigningKey('P-256')
-      const client = new CmpClient({
-        transport: createCoapTransport({ client: endpoint, to: authority, blockBytes: BLOCK_BYTES }),
-        clock,
-        random,
-        protector: { kind: 'signature', key: credential.key, certificate: credential.certificate, chain: [] },
-        anchors: this.#anchors,
-      })
-      const { certificate } = await client.enrol(
-        isRenewal ? 'kur' : 'ir',
-        {
-          key,
-          subject: isRenewal ? credential.certificate.subject : buildName(parseNameText(`CN=${planned.eui64}`) ?? []),
-          implicitConfirm: true,
-          onWaiting: leaveAir,
-        },
-        work.end.signal,
-      )
+      const held =
+        joins === undefined
+          ? await this.#byCmp(port, planned, credential, isRenewal, leaveAir, work.end.signal)
+          : await this.#byProxy(joins, pledge.index, port, planned, credential, leaveAir, work.end.signal)
       if (pledge.work !== work) return
-      const held: Held = { key, certificate }
       memory.save(this.#nameOf(pledge, 'site'), writeHeld(held))
       this.#keep(pledge, held)
       pledge.retryMs = FIRST_RETRY_MS
@@ -180,9 +195,66 @@ export class PledgeHost {
       pledge.retryMs = Math.min(pledge.retryMs * 2, LONGEST_RETRY_MS)
     } finally {
       leaveAir()
-      endpoint.close()
       if (pledge.work === work) pledge.work = undefined
     }
+  }
+
+  async #byCmp(
+    port: DevicePort,
+    planned: PlannedDevice,
+    credential: Held,
+    isRenewal: boolean,
+    onWaiting: () => void,
+    signal: AbortSignal,
+  ): Promise<Held> {
+    const { clock, random, logger, authority } = this.#options
+    const endpoint = new CoapEndpoint({ channel: port, clock, random, logger })
+    try {
+      const key = generateSigningKey('P-256')
+      const client = new CmpClient({
+        transport: createCoapTransport({ client: endpoint, to: authority, blockBytes: BLOCK_BYTES }),
+        clock,
+        random,
+        protector: { kind: 'signature', key: credential.key, certificate: credential.certificate, chain: [] },
+        anchors: this.#anchors,
+      })
+      const subject = isRenewal ? credential.certificate.subject : buildName(parseNameText(`CN=${planned.eui64}`) ?? [])
+      const { certificate } = await client.enrol(isRenewal ? 'kur' : 'ir', { key, subject, implicitConfirm: true, onWaiting }, signal)
+      return { key, certificate }
+    } finally {
+      endpoint.close()
+    }
+  }
+
+  async #byProxy(
+    { wayOf, dtls, onContext }: PledgeJoining,
+    index: number,
+    channel: DevicePort,
+    planned: PlannedDevice,
+    birth: Held,
+    onWaiting: () => void,
+    signal: AbortSignal,
+  ): Promise<Held> {
+    const { clock, random, logger } = this.#options
+    const to = wayOf(index)
+    if (to === undefined) throw new AppError('network.no-route', 'There is no join proxy', { retryable: true })
+    const { key, certificate } = await joinSite(
+      {
+        planned,
+        birth,
+        makerAnchor: this.anchor,
+        channel,
+        to,
+        dtls,
+        onWaiting,
+        onContext: (enrolment) => onContext(index, enrolment),
+        clock,
+        random,
+        logger,
+      },
+      signal,
+    )
+    return { key, certificate }
   }
 
   #birth(pledge: Pledge, planned: PlannedDevice): Held {

@@ -1,6 +1,16 @@
 // The maker of the simulated devices: an authority that gives each of them its birth certificate (IEEE 802.1AR IDevID: serial number in the
 // subject, EUI-64 as `urn:dev:mac:` of RFC 9039). Its keys are toys and lie in the clear in the devices' memory.
-import { exportSigningKey, fromHex, generateSigningKey, importSigningKey, toHex, type Random, type SigningKey } from '#main/base/index.ts'
+import {
+  exportSigningKey,
+  fromHex,
+  generateSigningKey,
+  importSigningKey,
+  toHex,
+  type Clock,
+  type Random,
+  type SigningKey,
+} from '#main/base/index.ts'
+import { createDeviceList, createMasa, localMasaClient, type MasaClient } from '#main/services/join/index.ts'
 import {
   buildName,
   Certificate,
@@ -22,6 +32,7 @@ export interface Held {
 
 const MEMORY = 'manufacturer'
 const NAME = 'CN=Demo Works Device CA, O=Demo Works'
+const MASA_NAME = 'CN=Demo Works MASA, O=Demo Works'
 const DAY_MS = 86_400_000
 const YEARS_20_MS = 20 * 365 * DAY_MS
 const SERIAL_BYTES = 12
@@ -29,13 +40,13 @@ const SERIAL_BYTES = 12
 export class DemoManufacturer {
   readonly #memory: DemoMemory
   readonly #random: Random
-  readonly #now: () => number
+  readonly #clock: Clock
   #own: Held | undefined
 
-  constructor(memory: DemoMemory, random: Random, now: () => number) {
+  constructor(memory: DemoMemory, random: Random, clock: Clock) {
     this.#memory = memory
     this.#random = random
-    this.#now = now
+    this.#clock = clock
   }
 
   /** The root that vouches for all devices, in DER. */
@@ -54,6 +65,26 @@ export class DemoManufacturer {
     ])
   }
 
+  /** Its server for vouchers (RFC 8995 §5.4), within this process: to whoever asks for one of these devices it gives one. */
+  masa(serialNumbers: readonly string[]): MasaClient {
+    const authority = this.#authority()
+    const signer = this.#make(MASA_NAME, authority, [
+      extensionOf.basicConstraints(false),
+      extensionOf.keyUsage([KeyUsage.digitalSignature]),
+      extensionOf.authorityKeyId(keyIdOf(authority.key.spki)),
+    ])
+    return localMasaClient(
+      createMasa({
+        key: signer.key,
+        chain: [signer.certificate.bytes, authority.certificate.bytes],
+        deviceAnchors: [authority.certificate.bytes],
+        devices: createDeviceList(serialNumbers.map((serialNumber) => ({ serialNumber }))),
+        ownership: 'anyone',
+        clock: this.#clock,
+      }),
+    )
+  }
+
   #authority(): Held {
     this.#own ??= readHeld(this.#memory.load(MEMORY))
     if (this.#own === undefined) {
@@ -69,7 +100,7 @@ export class DemoManufacturer {
   #make(name: string, issuer: Held | undefined, extensions: readonly Extension[]): Held {
     const key = generateSigningKey('P-256')
     const subject = buildName(parseNameText(name) ?? [])
-    const now = this.#now()
+    const now = this.#clock.now()
     const serial = this.#random.bytes(SERIAL_BYTES)
     // A positive number without leading zeros (RFC 5280 §4.1.2.2).
     serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40

@@ -37,6 +37,11 @@ const RPL_RETRIES = 7
 const POLL_MS = 500
 const BATTERY = new Set(['switch', 'thermostat'])
 
+/** Whether a device of the type listens always. */
+export function isMains(type: PlannedDevice['type']): boolean {
+  return !BATTERY.has(type)
+}
+
 export function createSiteRadio(options: SiteRadioOptions): Mesh {
   const { plan, seed, lossPercent, clock, schedule, random, arrive } = options
   const unknownTo = options.protocol === 'thread' ? 'nowhere' : 'dongle'

@@ -29,6 +29,10 @@ export function linkLocalBytesOf(eui64: string): Uint8Array {
   return joined(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0), iidOf(eui64))
 }
 
+export function linkLocalOf(eui64: string): string {
+  return formatIpv6(linkLocalBytesOf(eui64))
+}
+
 /** Sixteen bytes of an address text; undefined where it is no IPv6 address. */
 export function bytesOfAddress(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIpv6(text) : undefined
