@@ -38,6 +38,12 @@ describe('groupwright ra', () => {
     const openssl = (...words: readonly string[]): string => execFileSync('openssl', words, { cwd: home, encoding: 'utf8' })
     expect(openssl('verify', '-CAfile', 'ca.pem', 'ca.pem')).toContain('OK')
     expect(openssl('crl', '-in', 'ca.crl', '-noout', '-crlnumber')).toMatch(/crlNumber=0x0?2/)
+    expect((await run('ra', 'chain', '--p7c', '--out', 'ca.p7c')).exitCode).toBe(0)
+    expect(openssl('pkcs7', '-inform', 'DER', '-in', 'ca.p7c', '-print_certs', '-noout')).toContain('Office CA')
+    expect((await run('ra', 'crl', '--der', '--out', 'ca.der')).exitCode).toBe(0)
+    expect(openssl('crl', '-inform', 'DER', '-in', 'ca.der', '-noout', '-crlnumber')).toMatch(/crlNumber=0x0?2/)
+    expect((await run('ra', 'start-over')).exitCode).toBe(2)
+    expect((await run('ra', 'start-over', '--yes')).value).toMatchObject({ error: { code: 'ra.state-invalid' } })
     expect((await run('ra', 'rollover', '--algorithm', 'Ed25519')).value).toMatchObject({ algorithm: 'Ed25519', generation: 2 })
     expect((await run('ra', 'status')).value).toMatchObject({ state: 'ready', authorities: [{ state: 'retired' }, { state: 'active' }] })
   }, 180_000)
@@ -119,7 +125,12 @@ describe('groupwright ra', () => {
       mode: 'manual',
       secretsApprove: true,
       unlistedMayWait: false,
+      perDevice: 8,
+      perRequester: 8,
     })
+    const limited = await run('ra', 'policy', '--per-device', '3', '--per-requester', '2')
+    expect(limited.value).toMatchObject({ mode: 'manual', perDevice: 3, perRequester: 2 })
+    expect((await run('ra', 'policy', '--per-device', '0')).exitCode).toBe(2)
     expect((await run('ra', 'policy')).value).toMatchObject({ mode: 'manual' })
     expect((await run('ra', 'policy', 'sometimes')).exitCode).toBe(2)
     const [profile] = (await run('ra', 'profiles')).value as ReadonlyArray<Readonly<Record<string, unknown>>>

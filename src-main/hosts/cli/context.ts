@@ -7,11 +7,13 @@ export interface CommonOptions {
   readonly json: boolean
   readonly bind?: string
   readonly coapPort?: number
+  readonly coapsPort?: number
   readonly verbose: boolean
   readonly demo?: number
   readonly loss?: number
   readonly radio?: 'real' | 'ideal'
   readonly dongle?: 'spinel' | 'slip'
+  readonly joining?: 'proxy' | 'direct'
   readonly pty?: boolean
   readonly seed?: number
   readonly state?: string
@@ -29,6 +31,8 @@ export interface CommonOptions {
   readonly devices?: number
   readonly kind?: string
   readonly sort?: string
+  readonly unsecured?: boolean
+  readonly programmingMode?: boolean
   readonly descending?: boolean
   readonly sector?: string
   readonly base?: string
@@ -63,6 +67,10 @@ export interface CommonOptions {
   readonly secretFile?: string
   readonly secrets?: string
   readonly unlisted?: string
+  readonly perDevice?: number
+  readonly perRequester?: number
+  readonly der?: boolean
+  readonly p7c?: boolean
   readonly set?: string
   readonly url?: string
   readonly forProfile?: string
@@ -74,6 +82,21 @@ export interface CommonOptions {
   readonly anchors?: string
   readonly reference?: string
   readonly nosec?: string
+  readonly rekeyOnJoin?: string
+  readonly afterLeaves?: number
+  readonly withinMinutes?: number
+  readonly lifetimeDays?: number
+  readonly comment?: string
+  readonly salt?: string
+  readonly deviceId?: string
+  readonly toolId?: string
+  readonly minutes?: number
+  readonly unknown?: string
+  readonly unknownMakers?: boolean
+  readonly replace?: boolean
+  readonly device?: string
+  readonly type?: string
+  readonly label?: readonly string[]
 }
 
 export interface CommandContext {

@@ -18,6 +18,8 @@ import {
   scanLink,
   showDataset,
 } from './commands/link.ts'
+import { addKnxCommands } from './commands/knx-commands.ts'
+import { addAdmitCommands } from './commands/admit-commands.ts'
 import { addRaCommands } from './commands/ra-commands.ts'
 import { addressOption, advertise, listRegistrations, lookUp, policy, register, removeRegistrations } from './commands/rd.ts'
 import { exportSite, showAudit } from './commands/records.ts'
@@ -37,6 +39,7 @@ const program = new Command('groupwright')
   .option('--json', 'print JSON on stdout', false)
   .option('--bind <address>', 'bind the CoAP endpoint to this local address instead of the site’s')
   .option('--coap-port <port>', 'bind the CoAP endpoint to this UDP port instead of the site’s', wholeNumber)
+  .option('--coaps-port <port>', 'bind CoAP over DTLS to this UDP port instead of the one after it', wholeNumber)
   .option('--verbose', 'log what happens to stderr', false)
   .showHelpAfterError()
   .exitOverride()
@@ -81,6 +84,12 @@ function withDongle(command: Command): Command {
       ]),
     )
     .addOption(new Option('--dongle <kind>', 'the simulated dongle; slip carries no multicast').choices(['spinel', 'slip']))
+    .addOption(
+      new Option(
+        '--joining <way>',
+        'how devices get their first certificate: behind join proxies (demo), or by CMP from their own addresses',
+      ).choices(['proxy', 'direct']),
+    )
     .option('--pty', 'puts the simulated dongle behind a pseudo terminal (needs socat)', false)
 }
 
@@ -260,6 +269,8 @@ withWait(link.command('capture [dongle]'))
   .action(runs(captureLink))
 
 addRaCommands(program, runs)
+addAdmitCommands(program, runs)
+addKnxCommands(program, runs)
 
 program.command('audit').description('who did what, newest first').option('--limit <n>', 'entries', wholeNumber, 50).action(runs(showAudit))
 

@@ -13,12 +13,14 @@ export interface OpenOptions {
   readonly site?: string | undefined
   readonly bind?: string | undefined
   readonly coapPort?: number | undefined
+  readonly coapsPort?: number | undefined
   /** Folder for exports; beside the site file by default. */
   readonly exports?: string | undefined
   readonly verbose?: boolean | undefined
   /** Of a demo site. */
   readonly radio?: 'real' | 'ideal' | undefined
   readonly dongle?: 'spinel' | 'slip' | undefined
+  readonly joining?: 'proxy' | 'direct' | undefined
   readonly pty?: boolean | undefined
   /** Addresses of clients that may have requests forwarded to devices and groups. */
   readonly proxyFor?: readonly string[] | undefined
@@ -57,10 +59,12 @@ export function openProgram(options: OpenOptions): Opened {
     network: {
       ...(options.bind === undefined ? {} : { bindAddress: options.bind }),
       ...(options.coapPort === undefined ? {} : { coapPort: options.coapPort }),
+      ...(options.coapsPort === undefined ? {} : { coapsPort: options.coapsPort }),
     },
     demo: {
       ...(options.radio === undefined ? {} : { radio: options.radio }),
       ...(options.dongle === undefined ? {} : { dongle: options.dongle }),
+      ...(options.joining === undefined ? {} : { joining: options.joining }),
       pty: options.pty ?? false,
     },
     ...(options.exports === undefined ? {} : { exportsDirectory: resolve(options.exports) }),

@@ -24,7 +24,7 @@ export async function demo({ options, output }: CommandContext): Promise<number>
   const path = join(folder, 'demo.site')
   for (const suffix of ['', '-wal', '-shm', '.lock']) rmSync(`${path}${suffix}`, { force: true })
   const exports = join(folder, 'hand-over')
-  const { program, session } = openProgram({ ...options, site: path, exports })
+  const { program, session } = openProgram({ joining: 'proxy', ...options, site: path, exports })
   try {
     await createAt(session, path, { demo: options.devices ?? 60, loss: options.loss ?? 1, seed: options.seed ?? 1 })
     const failure = session.rows('session')[0]?.network.failure
@@ -32,9 +32,9 @@ export async function demo({ options, output }: CommandContext): Promise<number>
     if (failure?.code === 'link.open-failed') throw new AppError('link.open-failed', failure.message)
     await importList(session)
     await findDevices(session)
+    const certified = await admitAll(session)
     const groups = await makeGroups(session)
     const applied = await apply(session)
-    const certified = await admitAll(session)
     const proven = await testAll(session)
     const files = await session.call('handover.export', { formats: ['json', 'yaml', 'csv', 'report-html', 'json-schema'] })
     const rows = session.rows('applicationGroups')
@@ -88,7 +88,7 @@ async function apply(session: Session): Promise<boolean> {
   return job.counts.failed === 0
 }
 
-/** An authority of the site's own; listed devices ask it for certificates by themselves, over the simulated radio. */
+/** An authority of the site's own, and the window open: listed devices join by themselves, over the simulated radio, to their keys for groups. */
 async function admitAll(session: Session): Promise<number> {
   const bar = progressBar('Admit')
   const total = session.rows('devices').filter(({ eui64 }) => eui64 !== null).length
@@ -97,15 +97,21 @@ async function admitAll(session: Session): Promise<number> {
     bar.finish('the keys of the site cannot be opened: no certificates')
     return 0
   }
+  await session.call('admission.open', {})
   if (authority.state === 'none') await session.call('ra.createRoot', { subject: 'CN=Demo CA, O=Groupwright demo' })
   const enrolled = (): number => session.rows('ra')[0]?.devicesEnrolled ?? 0
+  const secured = (): number => session.rows('security')[0]?.enrolled ?? 0
   const end = session.follow('ra', () => bar.update(enrolled(), total))
   const done = new AbortController()
   const patience = delay(systemClock, ADMISSION_MS_A_DEVICE * total + SHORTEST_ADMISSION_MS, done.signal).catch(() => undefined)
-  await Promise.race([session.when('ra', ({ devicesEnrolled }) => devicesEnrolled >= total), patience])
+  const all = Promise.all([
+    session.when('ra', ({ devicesEnrolled }) => devicesEnrolled >= total),
+    session.when('security', (row) => row.enrolled >= total),
+  ])
+  await Promise.race([all, patience])
   done.abort()
   end()
-  bar.finish(`${enrolled()} of ${total} devices enrolled`)
+  bar.finish(`${enrolled()} of ${total} devices enrolled, ${secured()} ready for protected groups`)
   return enrolled()
 }
 

@@ -2,26 +2,17 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import type { CommandContext } from '../context.ts'
 import {
-  admissionPolicy,
-  approve,
-  certificateProfiles,
   certificateRequest,
   createAuthority,
-  deny,
   installCertificate,
-  listCertificates,
-  listPending,
-  preRegister,
-  revoke,
   rollOver,
   showAuthority,
-  showCertificate,
   showChain,
   showCrl,
-  trustAnchors,
-  upstreamServers,
-  withdraw,
-} from './ra.ts'
+  startOver,
+} from './ra-authority.ts'
+import { approve, deny, listCertificates, listPending, revoke, showCertificate } from './ra-requests.ts'
+import { admissionPolicy, certificateProfiles, preRegister, trustAnchors, upstreamServers, withdraw } from './ra-settings.ts'
 
 type Action = (context: CommandContext, ...names: readonly string[]) => Promise<number>
 type Runs = (action: Action) => (...found: readonly unknown[]) => Promise<void>
@@ -29,6 +20,12 @@ type Runs = (action: Action) => (...found: readonly unknown[]) => Promise<void>
 function days(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number of days is wanted')
+  return value
+}
+
+function count(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a number from 1 on is wanted')
   return value
 }
 
@@ -63,13 +60,19 @@ export function addRaCommands(program: Command, runs: Runs): void {
     .option(...ALGORITHM)
     .option('--days <n>', 'how long it is good for', days)
     .action(runs(rollOver))
+  ra.command('start-over')
+    .description('give up keys that a lost keyring has sealed, so that a new authority can be made')
+    .option('--yes', 'they are given up for good', false)
+    .action(runs(startOver))
   ra.command('crl')
     .description('the newest list of revoked certificates (PEM)')
     .option('--refresh', 'make a new one', false)
+    .option('--der', 'in DER, as others fetch it', false)
     .option(...OUT)
     .action(runs(showCrl))
   ra.command('chain')
     .description('the authority’s certificate with those above it (PEM)')
+    .option('--p7c', 'as a certs-only CMS file', false)
     .option(...OUT)
     .action(runs(showChain))
   ra.command('pending').description('requests that wait for a decision').action(runs(listPending))
@@ -103,6 +106,8 @@ export function addRaCommands(program: Command, runs: Runs): void {
     .description('who is admitted, or set it: automatic (listed devices at once), manual (everybody waits), deny')
     .option('--secrets <how>', 'whether a one-time secret is enough: approve, wait, or default (as the mode)')
     .option('--unlisted <how>', 'devices of known manufacturers that are not listed: wait or refuse')
+    .option('--per-device <n>', 'certificates that a device may have at the same time', count)
+    .option('--per-requester <n>', 'the same for whoever asks, listed or not', count)
     .action(runs(admissionPolicy))
   ra.command('profiles')
     .description('the certificate profiles')

@@ -4,6 +4,7 @@ import { AppError, delay, systemClock } from '#main/base/index.ts'
 import { securitySuite, type SecurityGroupRow } from '#contract/model.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
+import { secretOf } from '../secrets.ts'
 import type { Session } from '../session.ts'
 import { findDevice, findGroup } from './find.ts'
 import { withSite } from './with-site.ts'
@@ -28,6 +29,16 @@ export function securityCommands(program: Command, runs: Runs): void {
     .option('--suite <name>', securitySuite.options.join(', '), 'standard')
     .action(runs(createSecurityGroup))
   security.command('members <group>').description('members and the keys that they have').action(runs(listSecurityMembers))
+  security
+    .command('set <group>')
+    .description('other algorithms, which bring new keys to all members, or another policy')
+    .option('--suite <name>', securitySuite.options.join(', '))
+    .option('--rekey-on-join <on-or-off>', 'new keys before somebody new gets any')
+    .option('--after-leaves <n>', 'new keys after so many leaves', Number)
+    .option('--within-minutes <n>', 'a leave waits no longer than this', Number)
+    .option('--lifetime-days <n>', 'new keys after so many days at the latest', Number)
+    .option('--comment <text>', 'a remark')
+    .action(runs(setSecurityGroup))
   security.command('rekey <group>').description('new keys for all members, now').action(runs(rekeyGroup))
   security
     .command('evict <group> <devices...>')
@@ -40,6 +51,15 @@ export function securityCommands(program: Command, runs: Runs): void {
     .option('--nosec <reason>', 'unprotected: whoever is near can listen and send')
     .action(runs(protectGroup))
   security.command('check').description('what the checks of the relations between groups say').action(runs(listFindings))
+  security.command('keyring').description('how the keyring is kept that seals all keys, and what makes it safer').action(runs(showKeyring))
+  security
+    .command('enrol <device>')
+    .description('the OSCORE context that a device was given elsewhere; the Master Secret in hex from a file or GROUPWRIGHT_SECRET')
+    .option('--secret-file <file>', 'its first line; - for standard input')
+    .option('--salt <hex>', 'the Master Salt', '')
+    .requiredOption('--device-id <hex>', 'the Sender ID of the device')
+    .requiredOption('--tool-id <hex>', 'the Sender ID of this tool')
+    .action(runs(enrolDevice))
   security.command('start-anew').description('forget keys that cannot be opened; devices have to be enrolled again').action(runs(startAnew))
 }
 
@@ -66,6 +86,66 @@ async function showSecurityGroup(context: CommandContext, name = ''): Promise<nu
     ]
     context.output.value({ ...group, protects, members, findings }, text.join('\n'))
     return Promise.resolve(EXIT.ok)
+  })
+}
+
+async function setSecurityGroup(context: CommandContext, name = ''): Promise<number> {
+  const { suite: wanted, rekeyOnJoin, afterLeaves, withinMinutes, lifetimeDays, comment } = context.options
+  const suite = securitySuite.optional().safeParse(wanted)
+  if (!suite.success)
+    throw new AppError('input.invalid', `Suites are ${securitySuite.options.join(', ')}`, { details: { option: '--suite' } })
+  if (rekeyOnJoin !== undefined && rekeyOnJoin !== 'on' && rekeyOnJoin !== 'off')
+    throw new AppError('input.invalid', 'Say on or off', { details: { option: '--rekey-on-join' } })
+  return withSite(context, async ({ session }) => {
+    const { id, generation: before } = findSecurityGroup(session, name)
+    const policy = {
+      ...(rekeyOnJoin === undefined ? {} : { rekeyOnJoin: rekeyOnJoin === 'on' }),
+      ...(afterLeaves === undefined ? {} : { rekeyAfterLeaves: afterLeaves }),
+      ...(withinMinutes === undefined ? {} : { rekeyWithinMinutes: withinMinutes }),
+      ...(lifetimeDays === undefined ? {} : { lifetimeDays }),
+    }
+    const patch = { policy, ...(suite.data === undefined ? {} : { suite: suite.data }), ...(comment === undefined ? {} : { comment }) }
+    await session.call('security.update', { id, patch })
+    const row = session.rows('securityGroups').find((group) => group.id === id)
+    if (typeof row?.generation === 'number' && row.generation !== before) return delivered(context, session, id, row.generation)
+    context.output.value(row, `${row?.name ?? name}: ${row?.suite ?? ''}, ${JSON.stringify(row?.policy)}`)
+    return EXIT.ok
+  })
+}
+
+const KEYRING_WORDS = {
+  system: 'sealed by the key store of this computer',
+  passphrase: 'sealed under a passphrase',
+  file: 'UNPROTECTED: file permissions alone keep their seal; set GROUPWRIGHT_KEYRING_PASSPHRASE_FILE before the keyring is first made',
+} as const
+
+async function showKeyring(context: CommandContext): Promise<number> {
+  return withSite(context, ({ session }) => {
+    const row = session.rows('security')[0]
+    const words = row === undefined || row.protection === null ? (row?.failure?.message ?? 'not known') : KEYRING_WORDS[row.protection]
+    context.output.value(row, `Keys are ${words}. ${row?.enrolled ?? 0} devices share keys with this tool.`)
+    return Promise.resolve(row?.state === 'ready' ? EXIT.ok : EXIT.incomplete)
+  })
+}
+
+async function enrolDevice(context: CommandContext, device = ''): Promise<number> {
+  const masterSecret = secretOf(context.options)
+  if (masterSecret === undefined)
+    throw new AppError('input.invalid', 'Name a file with --secret-file, or set GROUPWRIGHT_SECRET', {
+      details: { option: '--secret-file' },
+    })
+  return withSite(context, async ({ session }) => {
+    const { id, name } = findDevice(session, device)
+    const { salt = '', deviceId = '', toolId = '' } = context.options
+    await session.call('security.enrol', {
+      deviceId: id,
+      masterSecret: masterSecret.trim(),
+      masterSalt: salt,
+      deviceSenderId: deviceId,
+      toolSenderId: toolId,
+    })
+    context.output.value({ device: name, enrolled: true }, `${name} shares keys with this tool now.`)
+    return EXIT.ok
   })
 }
 

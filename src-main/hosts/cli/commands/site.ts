@@ -24,13 +24,15 @@ interface NewSite {
   readonly seed?: number
   readonly bind?: string
   readonly coapPort?: number
+  readonly coapsPort?: number
 }
 
 /** Creates and opens the site whose file shall be `path`. */
 export async function createAt(session: Session, path: string, options: NewSite): Promise<void> {
   const details = { name: siteNameOf(path), organisation: '', address: '', operator: '' }
   if (options.demo === undefined) {
-    const network = { bindAddress: options.bind ?? '::1', coapPort: options.coapPort ?? 5683 }
+    const { bind: bindAddress = '::1', coapPort = 5683, coapsPort } = options
+    const network = { bindAddress, coapPort, ...(coapsPort === undefined ? {} : { coapsPort }) }
     await session.call('site.create', { kind: 'network', details, network })
   } else {
     const demo = { devices: options.demo, lossPercent: options.loss ?? 1, seed: options.seed ?? 1 }
