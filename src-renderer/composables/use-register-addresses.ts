@@ -6,6 +6,8 @@ import { isLoopback, registerAddress } from '../lib/addresses.ts'
 import { useFeed } from '../stores/feeds.ts'
 import { useOp } from './use-op.ts'
 
+const DEMO_CHANNELS: ReadonlySet<string> = new Set(['demo', 'coaps:demo'])
+
 export interface RegisterAddresses {
   readonly uris: ComputedRef<readonly string[]>
   /** Whether nothing but this computer reaches it. */
@@ -17,7 +19,9 @@ export function useRegisterAddresses(): RegisterAddresses {
   const look = useOp('site.interfaces')
   const interfaces = shallowRef<OpOutput<'site.interfaces'>>([])
   // A demo site's radio has addresses of its own that no real device reaches.
-  const own = computed(() => (session.rows.value[0]?.network.listening ?? []).filter((each) => each.channel !== 'demo'))
+  const own = computed(() =>
+    (session.rows.value[0]?.network.listening ?? []).filter((each) => each.scheme !== 'jpy' && !DEMO_CHANNELS.has(each.channel)),
+  )
   const anywhere = computed(() => own.value.some((each) => each.address === '::' || each.address === '0.0.0.0'))
   watch(
     anywhere,

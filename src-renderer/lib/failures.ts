@@ -28,7 +28,7 @@ export const failureFacts: Readonly<Record<string, Facts>> = {
     },
   },
   'link.wrong-firmware': { by: 'reason', known: { 'spinel-rcp': [], 'openthread-cli': [], 'slip-radio': [] } },
-  'network.down': { by: 'reason', known: { 'no-channel': [], 'no-multicast': [], 'nobody-known': [] } },
+  'network.down': { by: 'reason', known: { 'no-channel': [], 'no-multicast': [] } },
   'device.duplicate': { by: 'field', known: { eui64: ['name', 'value'], serial: ['name', 'value'] } },
 }
 
@@ -50,4 +50,9 @@ export function failureFact({ code, details }: Failure): FailureFact | null {
     params[need] = value
   }
   return { name: `fact.${name}`, params }
+}
+
+/** A failure of which only the code came, as rows bear it. */
+export function failureOfCode(code: string, message = ''): Failure {
+  return { code, message, retryable: true, details: {} }
 }

@@ -38,6 +38,8 @@ const keyFields: KeyFields = {
   securityDevices: 'deviceId',
   securityPlan: 'id',
   securityFindings: 'id',
+  admission: 'key',
+  pledges: 'key',
 }
 
 export interface Feed<Row> {

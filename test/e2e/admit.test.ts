@@ -80,6 +80,7 @@ describe.skipIf(browser === undefined)('admission in the window', () => {
 
   it('shows who waits, with key and match in the device list, and grants and refuses by keyboard', async () => {
     await session.when('ra', ({ pending }) => pending === DEVICES)
+    await choose('Requests')
     const table = page.getByRole('grid', { name: 'Requests' })
     await expect.poll(() => table.getAttribute('aria-rowcount')).toBe(String(DEVICES + 1))
     await expect.poll(() => table.getByText('not in the list').count()).toBe(2)

@@ -62,6 +62,8 @@ export function makeRows(count: number): Rows {
     links: map(),
     trace: map(),
     ra: map(),
+    admission: map(),
+    pledges: map(),
     security: map(),
     securityGroups: map(),
     protections: map(),

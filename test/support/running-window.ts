@@ -18,9 +18,14 @@ export interface RunningWindow {
   close(): Promise<void>
 }
 
-export async function runWindow(seed?: number, more: Partial<ProgramOptions> = {}): Promise<RunningWindow> {
+/** `make` is for tests that look behind the contract. */
+export async function runWindow(
+  seed?: number,
+  more: Partial<ProgramOptions> = {},
+  make: (options: ProgramOptions) => Program = createProgram,
+): Promise<RunningWindow> {
   const home = mkdtempSync(join(tmpdir(), 'groupwright-window-'))
-  const program = createProgram({
+  const program = make({
     host: 'browser',
     version: '0.1.0',
     clock: systemClock,

@@ -4,7 +4,7 @@ import type { Component } from 'vue'
 import type { RaCertificateRow, RaRow } from '#contract/model.ts'
 import type { Tone } from '../../components/ui/index.ts'
 
-export const lenses = ['requests', 'certificates', 'expected', 'authority'] as const
+export const lenses = ['joining', 'requests', 'certificates', 'expected', 'authority'] as const
 export type Lens = (typeof lenses)[number]
 
 export const certificateLooks: Readonly<Record<RaCertificateRow['state'], { readonly tone: Tone; readonly icon: Component }>> = {

@@ -25,6 +25,7 @@ function securityGroup(more: Partial<SecurityGroupRow>): SecurityGroupRow {
     failure: null,
     groupIds: ['g'],
     generation: 1,
+    gid: '0a0b0c0d00000000',
     rekeyedAt: 0,
     expiresAt: 0,
     wanted: 3,
