@@ -10,6 +10,7 @@ import {
   type CrlReasonName,
   type PreRegistrationInput,
 } from '#main/services/ra/index.ts'
+import type { CoapClient } from '#main/wire/coap/index.ts'
 import type {
   RaAnchor,
   RaCertificateDetail,
@@ -39,6 +40,8 @@ export interface DeskPorts {
   readonly nameOf: NameOf
   readonly isFixed: (fingerprint: string) => boolean
   readonly siteName: () => string
+  /** Who asks a server above over CoAP. */
+  readonly coapClient: () => CoapClient | undefined
   readonly clock: Clock
   readonly random: Random
 }
@@ -230,7 +233,7 @@ export function createEnrolmentDesk(ports: DeskPorts) {
       const { vault } = parts()
       const server = settings().upstreams.find((each) => each.name === name)
       if (server === undefined) throw new AppError('ra.not-found', 'There is no such server')
-      const credential = await enrolAt(server, wish, { vault, clock, random })
+      const credential = await enrolAt(server, wish, { vault, clock, random, coapClient: ports.coapClient })
       const upstreams = settings().upstreams.map((each) => (each.name === name ? { ...each, credential } : each))
       await changeNow({ ...settings(), upstreams }, actor, `certificate at ${name}`)
       return credentialSummary(credential)

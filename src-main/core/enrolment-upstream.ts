@@ -4,19 +4,27 @@ import {
   buildName,
   Certificate,
   CmpClient,
+  createCoapTransport,
   createHttpTransport,
+  discoverCmp,
   nameText,
+  parseCmpUri,
   parseNameText,
   tryCertificate,
+  type CmpServerAddress,
+  type CmpTransport,
   type KeyVault,
   type Protector,
   type UpstreamServer,
 } from '#main/services/ra/index.ts'
+import type { CoapClient } from '#main/wire/coap/index.ts'
 import type { RaUpstreamRow } from '#contract/model.ts'
 import { bytesOf, subjectOf, type EnrolmentSettings, type StoredUpstream } from './enrolment-settings.ts'
 
 export interface UpstreamPorts {
   readonly vault: KeyVault
+  /** Who asks a server over CoAP; undefined while the site has no network. */
+  readonly coapClient: () => CoapClient | undefined
   readonly clock: Clock
   readonly random: Random
 }
@@ -29,7 +37,7 @@ export async function upstreamServers(stored: readonly StoredUpstream[], ports: 
     if (server.mode !== 'forward' && protector === undefined) continue
     servers.push({
       name: server.name,
-      connect: () => createHttpTransport({ url: server.url, clock: ports.clock, chunked: server.chunked }),
+      connect: () => transportTo(server, ports),
       select: selectOf(server),
       mode: server.mode,
       popo: server.popo,
@@ -57,18 +65,59 @@ export async function withoutLostCredentials(settings: EnrolmentSettings, vault:
 
 /** Throws `input.invalid` for a URL that cannot be one of a CMP server. */
 export function checkUpstream({ url, chunked }: Pick<StoredUpstream, 'url' | 'chunked'>, clock: Clock): void {
-  createHttpTransport({ url, clock, chunked }).close()
+  if (isCoap(url)) coapServerOf(url)
+  else createHttpTransport({ url, clock, chunked }).close()
+}
+
+function isCoap(url: string): boolean {
+  return /^coaps?:/i.test(url)
+}
+
+function coapServerOf(url: string): CmpServerAddress {
+  const server = parseCmpUri(url)
+  if (server.scheme === 'coaps')
+    throw new AppError('input.invalid', 'Servers above are reached by coap, http or https: the messages protect themselves', {
+      details: { url },
+    })
+  return server
+}
+
+/** By HTTP (RFC 9811), or by CoAP (RFC 9482): at the path of the URL, or where the server says that it listens. */
+function transportTo({ url, chunked }: Pick<StoredUpstream, 'url' | 'chunked'>, { clock, coapClient }: UpstreamPorts): CmpTransport {
+  if (!isCoap(url)) return createHttpTransport({ url, clock, chunked })
+  const { at, path } = coapServerOf(url)
+  let found: Promise<CmpTransport> | undefined
+  const open = async (): Promise<CmpTransport> => {
+    const client = coapClient()
+    if (client === undefined) throw new AppError('network.down', 'The site has no network', { retryable: true })
+    const isWhole = new URL(url).pathname.length > 1
+    const paths = isWhole ? [path] : await discoverCmp(client, at)
+    return createCoapTransport({ client, to: at, path: paths[0] ?? path })
+  }
+  return {
+    exchange: async (message, operation, signal) => {
+      found ??= open()
+      // Who could not be reached may be there the next time.
+      const transport = await found.catch((thrown: unknown) => {
+        found = undefined
+        throw thrown
+      })
+      return transport.exchange(message, operation, signal)
+    },
+    close: () => undefined,
+  }
 }
 
 /** Fails with `ra.rejected`, `ra.upstream-unreachable`, `input.invalid`. */
 export async function enrolAt(
   server: StoredUpstream,
   wish: { readonly reference: string; readonly secret: string; readonly subject: string },
-  { vault, clock, random }: UpstreamPorts,
+  ports: UpstreamPorts,
 ): Promise<NonNullable<StoredUpstream['credential']>> {
   const attributes = parseNameText(wish.subject)
   if (attributes === undefined) throw new AppError('input.invalid', 'The subject is not a name', { details: { subject: wish.subject } })
-  const transport = createHttpTransport({ url: server.url, clock, chunked: server.chunked })
+  const { vault, clock, random } = ports
+  const transport = transportTo(server, ports)
   try {
     const client = new CmpClient({
       transport,

@@ -23,7 +23,7 @@ import {
   createUpstreamStore,
   type SiteFile,
 } from '#main/store/index.ts'
-import type { ResourceTree } from '#main/wire/coap/index.ts'
+import type { CoapClient, ResourceTree } from '#main/wire/coap/index.ts'
 import type { RaRow } from '#contract/model.ts'
 import { createEnrolmentDesk, type EnrolmentDesk } from './enrolment-desk.ts'
 import { followCertificates } from './enrolment-devices.ts'
@@ -101,6 +101,11 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
   /** Asked after a pause: meanwhile it may have changed. */
   const isClosed = (): boolean => closed
 
+  /** Servers above are not behind a dongle. */
+  const coapClient = (): CoapClient | undefined => {
+    const channels = network.channels()
+    return (channels.find(({ kind }) => kind === 'system') ?? channels[0])?.client
+  }
   const audit: AuditSink = ({ actor, action, details }) => {
     file.audit.append(actor, action, { ...details })
   }
@@ -140,7 +145,7 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
 
   /** Hangs the resources up, anew where the servers above have changed. */
   async function serve({ authority, ca, vault }: OpenAuthority): Promise<void> {
-    const servers = await upstreamServers(settings.upstreams, { vault, clock, random })
+    const servers = await upstreamServers(settings.upstreams, { vault, clock, random, coapClient })
     if (closed) return
     announcer ??= new Announcer({ ca, clock, random })
     serving?.server.close()
@@ -281,6 +286,7 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
       nameOf: (id) => inventory.get(id)?.name,
       isFixed: (fingerprint) => fixedManufacturers.some((der) => toHex(new Certificate(der).fingerprint()) === fingerprint),
       siteName: () => file.meta().name,
+      coapClient,
       clock,
       random,
     }),

@@ -1,5 +1,6 @@
 // Entries of the trace as people read them: a line each, and one in its layers (RFC 7252 §3, RFC 8200 §3, RFC 768, RFC 4443). Pure.
 import { decodeUint, formatSocketAddress, toHex, utf8ToText } from '#main/base/index.ts'
+import { describeMessage, PKIXCMP } from '#main/services/ra/index.ts'
 import { findBlock, methodOfCode, OptionNumber } from '#main/wire/coap/index.ts'
 import type { CoapMessage, TraceEvent } from '#main/wire/coap/index.ts'
 import { decodeIcmp, decodeIpv6Header, decodeUdp, formatIpv6 } from '#main/wire/ip/index.ts'
@@ -128,7 +129,7 @@ function layersOf(entry: TraceEntry, row: TraceEntryRow, all: readonly TraceEntr
   return [
     ...(frame === undefined ? [] : [frameLayer(frame)]),
     ...(packet === undefined ? [] : packetLayers(packet)),
-    ...(message === undefined ? [] : [messageLayer(message.event)]),
+    ...(message === undefined ? [] : [messageLayer(message.event), ...cmpLayers(message.event)]),
   ]
 }
 
@@ -191,6 +192,18 @@ function messageLayer({ message, datagram, note }: TraceEvent): TraceLayer {
       ...(note === 'first' ? [] : [field('note', note)]),
     ],
   }
+}
+
+/** A CMP message in one piece (RFC 9482 §2.3); what blocks carry of one says nothing by itself. */
+function cmpLayers({ message }: TraceEvent): TraceLayer[] {
+  const format = message?.options.find(({ number }) => number === OptionNumber.CONTENT_FORMAT)?.value
+  if (message === undefined || format === undefined || decodeUint(format) !== PKIXCMP || blockText(message) !== '') return []
+  const described = describeMessage(message.payload)
+  if (typeof described !== 'object' || described === null) return []
+  const fields = Object.entries(described)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => field(name, (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, SHOWN_PAYLOAD)))
+  return [{ name: 'CMP', fields }]
 }
 
 const OPTION_NAMES: ReadonlyMap<number, string> = new Map(

@@ -3,8 +3,10 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '#main/base/index.ts'
+import { traceDetailOf } from '#main/core/trace-view.ts'
 import { siteDataset } from '#main/simulator/index.ts'
-import type { TraceEntryRow } from '#contract/model.ts'
+import { encodeMessage, type CoapMessage, type TraceEvent } from '#main/wire/coap/index.ts'
+import type { TraceEntryRow, TraceLayer } from '#contract/model.ts'
 import { linkBench } from './link-bench.ts'
 import type { LinkBench } from './link-bench.ts'
 
@@ -104,5 +106,45 @@ describe('the trace', () => {
     const shown = mine.filter((row) => row.kind === 'frame' && row.bytes > 0)
     expect(frames.slice(0, shown.length)).toEqual(shown.map(({ bytes }) => String(bytes)))
     expect(read('-Y', '_ws.malformed')).toEqual([])
+  })
+})
+
+describe('a CMP message in one piece', () => {
+  const payload = new Uint8Array(readFileSync(new URL('../vectors/cmp/openssl-3.0/rr-pbm/req-1.der', import.meta.url)))
+
+  function layersOf(options: CoapMessage['options']): readonly TraceLayer[] {
+    const message: CoapMessage = { type: 'CON', code: '0.02', messageId: 7, token: Uint8Array.of(1), options, payload }
+    const at = { address: '::1', port: 5683 }
+    const datagram = encodeMessage(message)
+    const event: TraceEvent = {
+      direction: 'sent',
+      peer: at,
+      local: at,
+      atMs: 0,
+      bytes: datagram.length,
+      datagram,
+      multicast: false,
+      message,
+      note: 'first',
+    }
+    const entry = { seq: 1, atMs: 0, channelId: 'udp', direction: 'sent', datagram: () => undefined, kind: 'message', event } as const
+    return traceDetailOf(entry, [entry]).layers
+  }
+
+  it('is a layer of its own: what it is, who sends it, how it is protected', () => {
+    const [, cmp] = layersOf([{ number: 12, value: Uint8Array.of(1, 3) }])
+    expect(cmp?.name).toBe('CMP')
+    expect(cmp?.fields).toContainEqual({ name: 'body', value: 'rr' })
+    expect(cmp?.fields).toContainEqual({ name: 'protection', value: 'pbm' })
+  })
+
+  it('is no layer where it is a block of one, or something else', () => {
+    expect(
+      layersOf([
+        { number: 12, value: Uint8Array.of(1, 3) },
+        { number: 27, value: Uint8Array.of(0x0e) },
+      ]),
+    ).toHaveLength(1)
+    expect(layersOf([{ number: 12, value: Uint8Array.of(60) }])).toHaveLength(1)
   })
 })
