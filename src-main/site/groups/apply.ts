@@ -7,7 +7,7 @@ import type { GroupBook } from './book.ts'
 import { toFailure, type FaultTracker } from './faults.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import { holds, isDoubtful, membershipKey, readMembershipKey } from './plan.ts'
-import { viewTable } from './table.ts'
+import { openEntry, viewTable } from './table.ts'
 import type { MembershipRecord } from './types.ts'
 
 export interface ApplyOptions {
@@ -86,13 +86,14 @@ export function createApplyRunner(options: ApplyOptions): JobRunner {
 
   async function readBack(line: Line): Promise<void> {
     const after = await line.profile.readMemberships(line.contact, line.signal)
-    const { entry, unwanted } = viewTable(book, line.cell, line.target, after)
+    const view = viewTable(book, line.cell, line.target, after)
+    const { entry, unwanted } = view
     const asWished = unwanted.length === 0 && (!line.cell.desired || holds(entry, line.target))
     if (asWished) {
       confirm(line, line.cell.desired ? entry : null)
       return
     }
-    keep(line, { outcome: 'failed', applied: entry })
+    keep(line, { outcome: 'failed', applied: openEntry(view, line.target) })
     throw new AppError('profile.not-confirmed', `The device does not show what was written for ${line.target.name}`, {
       retryable: true,
       details: { group: line.target.name, read: entry === null ? null : { name: entry.name, address: entry.address, port: entry.port } },
@@ -109,7 +110,7 @@ export function createApplyRunner(options: ApplyOptions): JobRunner {
         ? await line.profile.readMemberships(line.contact, line.signal).catch(() => undefined)
         : undefined
       if (table === undefined) keep({ cell }, { outcome: 'unknown', failure: isAbort(error) ? null : failure })
-      else keep({ cell }, { outcome: 'failed', failure, applied: viewTable(book, cell, line.target, table).entry })
+      else keep({ cell }, { outcome: 'failed', failure, applied: openEntry(viewTable(book, cell, line.target, table), line.target) })
     } else if (!isAbort(error)) {
       keep({ cell }, isDoubtful(now) ? { failure } : { outcome: 'failed', failure })
     }

@@ -1,7 +1,7 @@
 // A device's group table as one membership sees it: which entry stands for it, and which entries should not be there.
 import type { GroupTableEntry, GroupTarget } from '#main/site/devices/index.ts'
 import type { GroupBook } from './book.ts'
-import { isDoubtful } from './plan.ts'
+import { holds, isDoubtful } from './plan.ts'
 import type { MembershipRecord } from './types.ts'
 
 export interface TableView {
@@ -9,6 +9,11 @@ export interface TableView {
   readonly entry: GroupTableEntry | null
   /** Entries that stand for this membership and should not be there. Those that another group of the device has are left to it. */
   readonly unwanted: readonly GroupTableEntry[]
+}
+
+/** What to keep of it while it is not as wished: a leftover before the entry itself, or it would be forgotten with the entry in its place. */
+export function openEntry({ entry, unwanted }: TableView, target: GroupTarget): GroupTableEntry | null {
+  return holds(entry, target) ? (unwanted[0] ?? entry) : entry
 }
 
 export function viewTable(book: GroupBook, cell: MembershipRecord, target: GroupTarget, table: readonly GroupTableEntry[]): TableView {

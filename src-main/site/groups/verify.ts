@@ -26,9 +26,14 @@ export function createVerifyRunner(options: VerifyOptions): JobRunner {
   function observed(cell: MembershipRecord, table: readonly GroupTableEntry[]): MembershipRecord | undefined {
     const target = book.target(cell.groupId)
     if (target === undefined) return cell
-    const applied = viewTable(book, cell, target, table).entry
+    const view = viewTable(book, cell, target, table)
+    const applied = view.entry
     const fact = { ...cell, applied, at: clock.now(), source: 'verify' as const }
     if (!cell.desired) return applied === null ? undefined : { ...fact, outcome: 'confirmed', failure: null }
+    // The write has arrived, but what it was to replace is there still.
+    const leftover = isDoubtful(cell) ? view.unwanted[0] : view.unwanted.find(({ name }) => name === cell.applied?.name)
+    if (holds(applied, target) && leftover !== undefined)
+      return { ...fact, applied: leftover, outcome: cell.outcome === 'failed' ? 'failed' : 'planned' }
     if (holds(applied, target)) return { ...fact, outcome: 'confirmed', failure: null }
     const drifted = cell.outcome === 'confirmed' && holds(cell.applied, target)
     if (drifted) return { ...fact, outcome: 'failed', failure: toFailure(driftError([target.name])) }

@@ -4,7 +4,16 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom, silentLogger } from '#main/base/index.ts'
 import { createGroups } from '#main/site/groups/index.ts'
 import { apply, createBench, runJob } from './doubles.ts'
-import { actualTables, ADDRESSES, desiredTables, DEVICES, play, relocate, shown, step, steps, withFates } from './steps.ts'
+import { actualTables, ADDRESSES, desiredTables, DEVICES, play, relocate, shown, step, steps, withFates, type Step } from './steps.ts'
+
+/** The new name is written, the removal of the old one is lost, and a verification then sees both. */
+const RENAMED_AND_LOST: Step[] = [
+  { kind: 'create', name: 'a', members: [4] },
+  { kind: 'apply', fates: ['ok'] },
+  { kind: 'rename', group: 0, name: 'b' },
+  { kind: 'apply', fates: ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'lost', 'ok'] },
+  { kind: 'verify', fates: ['ok'] },
+]
 
 describe('plan and apply', () => {
   it('converge from any interleaving of edits, faults and restarts: the devices hold exactly what is desired, the plan is empty', async () => {
@@ -26,7 +35,7 @@ describe('plan and apply', () => {
         )
         expect([...bench.devices.fakes.values()].map((fake) => fake.log.length)).toEqual(logs)
       }),
-      { numRuns: 300 },
+      { numRuns: 300, examples: [[RENAMED_AND_LOST]] },
     )
   })
 
