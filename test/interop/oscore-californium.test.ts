@@ -15,6 +15,7 @@ import {
   type SequenceStore,
 } from '#main/wire/oscore/index.ts'
 import { describeWithPeer, run, startReady } from '../support/peers.ts'
+import { groupJars, groupTests } from './californium-group.ts'
 import { endOf, hex, unicastSpec, type PeerSpec } from './oscore-ends.ts'
 import { freePort, text, uri } from './our-server.ts'
 
@@ -154,3 +155,7 @@ describeWithPeer('Californium’s client against our server', JAVA, () => {
     expect(answers.map((line) => line.toLowerCase())).toContain(`reverse 2.04 ${toHex(utf8('fedcba'))}`)
   })
 })
+
+if (groupJars === '')
+  console.log('skipped: Group OSCORE with Californium: GROUPWRIGHT_CALIFORNIUM_GROUP_JARS does not name a folder of jars')
+else describe('Group OSCORE with Californium', groupTests)
