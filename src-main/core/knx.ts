@@ -54,6 +54,10 @@ export interface KnxDesk {
 
 /** So long answers to a search are waited for: devices spread theirs over DEFAULT_LEISURE (RFC 7252 §8.2). */
 const SEARCH_MS = 6000
+/** For one device alone: who was asked a moment before answers in the period after (groupcomm-bis §3.6). It ends with the answer. */
+const FIND_MS = 11_000
+/** A device that was found before is asked there first. */
+const KNOWN_MS = 3000
 /** A message to a group has no answer. */
 const UNANSWERED_MS = 1
 /** `if.sec` lets it write tokens, the others what their names say; the older stack lets the password's keys do little else. */
@@ -73,14 +77,17 @@ interface Found {
 
 export function createKnxDesk(ports: KnxPorts): KnxDesk {
   const { channels, keys, layer, sequences, random, logger } = ports
+  /** Where devices that were worked with have answered. */
+  const places = new Map<SerialNumber, Found>()
 
   /** Asks everywhere; ends early when the one that is looked for has answered. */
   async function ask(request: ClientRequest, wanted?: SerialNumber): Promise<ReadonlyMap<SerialNumber, Found>> {
     const found = new Map<SerialNumber, Found>()
     const stop = new AbortController()
+    const deadlineMs = wanted === undefined ? SEARCH_MS : FIND_MS
     const listen = async (channel: DiscoveryChannel, to: SocketAddress): Promise<void> => {
       try {
-        for await (const answer of channel.client.groupRequest(to, request, { deadlineMs: SEARCH_MS, signal: stop.signal })) {
+        for await (const answer of channel.client.groupRequest(to, request, { deadlineMs, signal: stop.signal })) {
           const name = nameIn(answer)
           if (name === undefined) continue
           found.set(name.serialNumber, { name, channel, at: answer.source })
@@ -95,10 +102,24 @@ export function createKnxDesk(ports: KnxPorts): KnxDesk {
   }
 
   async function find(serialNumber: SerialNumber): Promise<Found> {
-    const found = (await ask(searchRequest({ kind: 'serial-number', serialNumber }), serialNumber)).get(serialNumber)
+    const request = searchRequest({ kind: 'serial-number', serialNumber })
+    const before = places.get(serialNumber)
+    const found =
+      (before !== undefined && (await isThere(before, request)) ? before : undefined) ??
+      (await ask(request, serialNumber)).get(serialNumber)
     if (found === undefined)
       throw new AppError('knx.not-found', `No device with the serial number ${serialNumber} answers`, { retryable: true })
+    places.set(serialNumber, found)
     return found
+  }
+
+  async function isThere({ name, channel, at }: Found, request: ClientRequest): Promise<boolean> {
+    try {
+      return nameIn(await channel.client.request(at, request, { timeoutMs: KNOWN_MS }))?.serialNumber === name.serialNumber
+    } catch {
+      // It may have another address now.
+      return false
+    }
   }
 
   /** `fresh` for keys that were drawn this moment: only then do their numbers begin. */
