@@ -172,20 +172,6 @@ export class KnxDevice {
     }))
   }
 
-  /** `href` as in the list of datapoints. */
-  async readDatapoint(href: string): Promise<CborValue> {
-    return this.#value(segments(href))
-  }
-
-  async writeDatapoint(href: string, value: CborValue): Promise<void> {
-    await this.#send('PUT', segments(href), encodeMap([[KEY.value, value]]))
-  }
-
-  /** In programming mode it blinks, and answers a search for those that are. The device keeps that: leave it again. */
-  async programmingMode(on: boolean): Promise<void> {
-    await this.#send('PUT', ['dev', 'pm'], encodeMap([[KEY.value, on]]))
-  }
-
   /** Changes whenever the tables may have; undefined unless loaded. */
   async fingerprint(): Promise<number | undefined> {
     const response = await this.#request('GET', ['.well-known', 'knx', 'f'])
@@ -264,10 +250,6 @@ function stateIn(map: ReadonlyMap<CborKey, CborValue>): LoadState {
   const state = STATES.get(numberIn(map, KEY.status))
   if (state === undefined) throw unexpected('has a strange load state')
   return state
-}
-
-function segments(href: string): readonly string[] {
-  return href.split('/').filter((segment) => segment !== '')
 }
 
 function linksIn(response: ClientResponse): ReturnType<typeof parseLinkFormat> {
