@@ -28,6 +28,7 @@ export {
   type KeyPair,
   type SignatureFormat,
 } from './crypto/curves.ts'
+export { rawOfDer } from './crypto/ecdsa-form.ts'
 export { pbkdf2 } from './crypto/pbkdf2.ts'
 export * from './crypto/pki-keys.ts'
 

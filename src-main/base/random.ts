@@ -1,5 +1,5 @@
 // Randomness as a port: unpredictable bytes in production, a seeded sequence in tests and in the simulator.
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 
 export interface Random {
   /** `length` fresh bytes. */
@@ -10,11 +10,31 @@ export interface Random {
   below(limit: number): number
 }
 
+/** To draw a few bytes costs about as much as to draw these many. */
+const DRAWN_BYTES = 1024
+/** The longest that is taken from what was drawn ahead. */
+const SHORT_BYTES = 64
+const drawn = new Uint8Array(DRAWN_BYTES)
+let taken = DRAWN_BYTES
+
+/** What is given out is wiped here. */
+function fresh(length: number): Uint8Array {
+  if (length > SHORT_BYTES) return new Uint8Array(randomBytes(length))
+  if (taken + length > DRAWN_BYTES) {
+    randomFillSync(drawn)
+    taken = 0
+  }
+  const bytes = drawn.slice(taken, taken + length)
+  drawn.fill(0, taken, taken + length)
+  taken += length
+  return bytes
+}
+
 /** The operating system's generator: the only one that may feed keys, tokens and Message IDs. */
 export const systemRandom: Random = {
-  bytes: (length) => new Uint8Array(randomBytes(length)),
-  fraction: () => fractionOf(randomBytes(6)),
-  below: (limit) => Math.floor(fractionOf(randomBytes(6)) * limit),
+  bytes: fresh,
+  fraction: () => fractionOf(fresh(6)),
+  below: (limit) => Math.floor(fractionOf(fresh(6)) * limit),
 }
 
 function fractionOf(bytes: Uint8Array): number {

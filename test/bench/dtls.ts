@@ -1,5 +1,5 @@
 // DTLS handshakes, directly and through a join proxy, a second of one core, as a share of what the bare asymmetric operations in them would allow; records a second beside
-// their bare AEAD; memory of half-open handshakes and of sessions.
+// their bare AEAD; memory of half-open handshakes and of sessions; vouchers a second beside their bare signatures.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { BenchResult } from './types.ts'
@@ -33,10 +33,12 @@ export function benchDtls(): Promise<readonly BenchResult[]> {
     if (path !== 'native') continue
     for (const { name, value } of bytes) results.push({ area: 'join', name, unit: 'bytes', value, baseline: undefined, ratio: undefined })
   }
-  const { rates, bytes } = child('join-child.ts', [])
-  for (const { name, unit, perSecond, barePerSecond } of rates)
-    results.push({ area: 'join', name, unit, value: perSecond, baseline: barePerSecond, ratio: perSecond / barePerSecond })
-  for (const { name, value } of bytes) results.push({ area: 'join', name, unit: 'bytes', value, baseline: undefined, ratio: undefined })
+  for (const file of ['join-child.ts', 'voucher-child.ts']) {
+    const { rates, bytes } = child(file, [])
+    for (const { name, unit, perSecond, barePerSecond } of rates)
+      results.push({ area: 'join', name, unit, value: perSecond, baseline: barePerSecond, ratio: perSecond / barePerSecond })
+    for (const { name, value } of bytes) results.push({ area: 'join', name, unit: 'bytes', value, baseline: undefined, ratio: undefined })
+  }
   return Promise.resolve(results)
 }
 

@@ -15,7 +15,7 @@ import { VirtualClock } from '../support/virtual-clock.ts'
 import { certificateCredential } from '../wire/dtls/pki.ts'
 import { compareCpu, heapBytes, type RatePair } from './cpu.ts'
 
-const JOINS = 100
+const JOINS = 300
 const RELAYED = 20_000
 const HELD = 2000
 const REGISTRAR: SocketAddress = { address: '2001:db8::1', port: 7634 }

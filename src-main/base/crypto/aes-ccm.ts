@@ -15,6 +15,7 @@ export interface Ccm {
 
 const BLOCK_BYTES = 16
 const NO_IV = new Uint8Array(BLOCK_BYTES)
+const NO_BYTES = new Uint8Array(0)
 
 /** RFC 3610 §2: M in 4, 6, … 16; L = 15 - nonce length in 2 … 8; the message length fits into L bytes. */
 function checkParameters(nonce: Uint8Array, tagBytes: number, messageBytes: number): void {
@@ -58,18 +59,24 @@ export const portableCcm: Ccm = {
 
 /** RFC 3610 §2.2: the whole last block of CBC-MAC over B_0, the associated data and the message. */
 function cbcMac(key: AesKey, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array, tagBytes: number): Uint8Array {
-  const first = new Uint8Array(BLOCK_BYTES)
-  first[0] = (aad.length > 0 ? 0x40 : 0) | (((tagBytes - 2) / 2) << 3) | (14 - nonce.length)
-  first.set(nonce, 1)
+  const aadLength = lengthOfAad(aad.length)
+  const messageAt = BLOCK_BYTES + wholeBlocks(aadLength.length + aad.length)
+  const blocks = new Uint8Array(messageAt + wholeBlocks(message.length))
+  blocks[0] = (aad.length > 0 ? 0x40 : 0) | (((tagBytes - 2) / 2) << 3) | (14 - nonce.length)
+  blocks.set(nonce, 1)
   // Message lengths are below 2^31, so the upper bytes of the field stay zero.
-  for (let index = 15, rest = message.length; index > nonce.length; index--, rest = Math.floor(rest / 256)) first[index] = rest % 256
-  const blocks = concatBytes(first, padded(aad.length > 0 ? concatBytes(lengthOfAad(aad.length), aad) : aad), padded(message))
+  for (let index = 15, rest = message.length; index > nonce.length; index--, rest = Math.floor(rest / 256)) blocks[index] = rest % 256
+  blocks.set(aadLength, BLOCK_BYTES)
+  blocks.set(aad, BLOCK_BYTES + aadLength.length)
+  blocks.set(message, messageAt)
   const cipher = createCipheriv(`aes-${8 * key.lengthBytes}-cbc`, keyObjectOf(key), NO_IV)
   cipher.setAutoPadding(false)
   return new Uint8Array(cipher.update(blocks).subarray(-BLOCK_BYTES))
 }
 
+/** RFC 3610 §2.2: without associated data there is no length of it either. */
 function lengthOfAad(length: number): Uint8Array {
+  if (length === 0) return NO_BYTES
   if (length < 0xff00) return Uint8Array.of(length >> 8, length & 255)
   const field = new Uint8Array(6)
   new DataView(field.buffer).setUint16(0, 0xfffe)
@@ -77,10 +84,8 @@ function lengthOfAad(length: number): Uint8Array {
   return field
 }
 
-function padded(bytes: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(Math.ceil(bytes.length / BLOCK_BYTES) * BLOCK_BYTES)
-  whole.set(bytes)
-  return whole
+function wholeBlocks(length: number): number {
+  return Math.ceil(length / BLOCK_BYTES) * BLOCK_BYTES
 }
 
 /** RFC 3610 §2.3: block 0 of the key stream covers the tag, the blocks from 1 on the message. */

@@ -16,14 +16,14 @@ export function derOfRaw(raw: Uint8Array): Uint8Array | undefined {
   return der.subarray(0, at)
 }
 
-/** Of what the library has made. */
-export function rawOfDer(der: Uint8Array): Uint8Array {
-  const raw = new Uint8Array(2 * FIELD_BYTES)
+/** Of what the library has made; each number in as many bytes as the field of the curve has. */
+export function rawOfDer(der: Uint8Array, fieldBytes = FIELD_BYTES): Uint8Array {
+  const raw = new Uint8Array(2 * fieldBytes)
   let at = 2
-  for (const end of [FIELD_BYTES, 2 * FIELD_BYTES]) {
+  for (const end of [fieldBytes, 2 * fieldBytes]) {
     const length = der[at + 1] ?? 0
     const value = der.subarray(at + 2, at + 2 + length)
-    const digits = value.length > FIELD_BYTES ? value.subarray(value.length - FIELD_BYTES) : value
+    const digits = value.length > fieldBytes ? value.subarray(value.length - fieldBytes) : value
     raw.set(digits, end - digits.length)
     at += 2 + length
   }

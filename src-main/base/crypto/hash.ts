@@ -1,5 +1,5 @@
 // Hashes, HMAC and the key derivations that stand on them. RFC 2104, RFC 5869 (HKDF), RFC 7914 (scrypt).
-import { createHash, createHmac, createSecretKey, hkdfSync, scrypt as nodeScrypt, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, createSecretKey, hash as nodeHash, hkdfSync, scrypt as nodeScrypt, timingSafeEqual } from 'node:crypto'
 import { concatBytes } from '../bytes.ts'
 import { AppError } from '../errors.ts'
 import { keyObjectOf, SecretKey } from './keys.ts'
@@ -13,13 +13,34 @@ export function hashLength(name: HashName): number {
 }
 
 export function hash(name: HashName, ...parts: readonly Uint8Array[]): Uint8Array {
+  const [only, ...more] = parts
+  // At once and as text, which is the quickest way (see putSha256).
+  if (only !== undefined && more.length === 0) return bytesOfText(nodeHash(name, only, 'binary'))
   const running = createHash(name)
   for (const part of parts) running.update(part)
   return new Uint8Array(running.digest())
 }
 
+function bytesOfText(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < bytes.length; index++) bytes[index] = text.charCodeAt(index)
+  return bytes
+}
+
+export const SHA256_BYTES = 32
+
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  return hash('sha256', ...parts)
+  const [only, ...more] = parts
+  if (only === undefined || more.length > 0) return hash('sha256', ...parts)
+  const digest = new Uint8Array(SHA256_BYTES)
+  putSha256(only, digest, 0)
+  return digest
+}
+
+/** The hash into bytes that are there. As text: to make the bytes of its own around a hash takes the library longer than the hash. */
+export function putSha256(message: Uint8Array, target: Uint8Array, at: number): void {
+  const digest = nodeHash('sha256', message, 'binary')
+  for (let index = 0; index < SHA256_BYTES; index++) target[at + index] = digest.charCodeAt(index)
 }
 
 export function hmac(name: HashName, key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -76,7 +76,8 @@ class Packer {
   }
 
   #flush(): void {
-    if (this.#records.length > 0) this.#done.push(concatBytes(...this.#records))
+    const [only, ...more] = this.#records
+    if (only !== undefined) this.#done.push(more.length === 0 ? only : concatBytes(only, ...more))
     this.#records = []
     this.#bytes = 0
   }

@@ -4,7 +4,7 @@ import { AlertFailure } from './alert.ts'
 import type { FlightPart } from './flight.ts'
 import type { GroupName } from './groups.ts'
 import { exportKey, fingerprint, verifyData, type ConnectionIds, type ConnectionKeys, type Randoms, type Role } from './key-schedule.ts'
-import { encodeHeader, type HandshakeMessage } from './messages/handshake-header.ts'
+import { encodeWhole, type HandshakeMessage } from './messages/handshake-header.ts'
 import { HANDSHAKE } from './numbers.ts'
 import type { CipherSuite } from './suites.ts'
 import type { DtlsSession, PeerCredential, PeerQuestion, PeerVerifier, Verdict } from './types.ts'
@@ -29,12 +29,12 @@ export interface Handshake {
   receive(message: HandshakeMessage): void
 }
 
-const FIRST_TRANSCRIPT_BYTES = 4096
+/** Where transcripts are put together, one after the other: to hash one needs it in one piece, and only for as long as that takes. */
+let desk = new Uint8Array(4096)
 
 /** Messages in order of their numbers, and what both sides have said so far. */
 export class Conversation {
-  /** It is hashed up to five times on its way, and hardly ever outgrows its first size. */
-  #transcript = new Uint8Array(FIRST_TRANSCRIPT_BYTES)
+  #said: Uint8Array[] = []
   #length = 0
   #next: number
 
@@ -42,9 +42,10 @@ export class Conversation {
     this.#next = next
   }
 
-  heard({ type, sequence, body }: Omit<HandshakeMessage, 'epoch'>): void {
-    this.#append(encodeHeader({ type, sequence, length: body.length, offset: 0 }, body.length))
-    this.#append(body)
+  heard(message: Omit<HandshakeMessage, 'epoch'>): void {
+    const whole = encodeWhole(message)
+    this.#said.push(whole)
+    this.#length += whole.length
   }
 
   say(type: number, body: Uint8Array, epoch: 0 | 1 = 0): FlightPart {
@@ -55,22 +56,19 @@ export class Conversation {
 
   /** A hello that was not verified counts for nothing. */
   forget(): void {
+    this.#said = []
     this.#length = 0
   }
 
-  /** Valid until the next message. */
+  /** To be used at once: the next transcript, whosever it is, takes the same place. */
   bytes(): Uint8Array {
-    return this.#transcript.subarray(0, this.#length)
-  }
-
-  #append(bytes: Uint8Array): void {
-    if (this.#length + bytes.length > this.#transcript.length) {
-      const larger = new Uint8Array(2 * (this.#length + bytes.length))
-      larger.set(this.bytes())
-      this.#transcript = larger
+    if (this.#length > desk.length) desk = new Uint8Array(2 * this.#length)
+    let offset = 0
+    for (const message of this.#said) {
+      desk.set(message, offset)
+      offset += message.length
     }
-    this.#transcript.set(bytes, this.#length)
-    this.#length += bytes.length
+    return desk.subarray(0, offset)
   }
 }
 

@@ -1,6 +1,7 @@
 // Records (RFC 6347 §4.1), also those with a connection id (RFC 9146 §4).
 //
 //   type(1) version(2) epoch(2) sequence(6) [cid] length(2) fragment
+import { putUint, uintAt } from './bytes.ts'
 import { CONTENT, DTLS_1_0, DTLS_1_2, MAX_PLAINTEXT_BYTES } from './numbers.ts'
 
 export const RECORD_HEADER_BYTES = 13
@@ -30,16 +31,16 @@ export function decodeRecords(datagram: Uint8Array, cidBytes: number): readonly 
     const idBytes = type === CONTENT.withCid ? cidBytes : 0
     const start = offset + RECORD_HEADER_BYTES + idBytes
     if (start > datagram.length || !isKnown(type, cidBytes)) break
-    const version = number(datagram, offset + 1, 2)
-    const epoch = number(datagram, offset + 3, 2)
-    const length = number(datagram, start - 2, 2)
+    const version = uintAt(datagram, offset + 1, 2)
+    const epoch = uintAt(datagram, offset + 3, 2)
+    const length = uintAt(datagram, start - 2, 2)
     // The first ClientHello may carry DTLS 1.0's number.
     if ((version !== DTLS_1_2 && !(version === DTLS_1_0 && epoch === 0)) || length > MAX_FRAGMENT_BYTES) break
     if (start + length > datagram.length) break
     records.push({
       type,
       epoch,
-      sequence: number(datagram, offset + 5, 6),
+      sequence: uintAt(datagram, offset + 5, 6),
       cid: idBytes === 0 ? NO_CID : datagram.subarray(offset + 11, offset + 11 + idBytes),
       fragment: datagram.subarray(start, start + length),
     })
@@ -52,23 +53,15 @@ function isKnown(type: number, cidBytes: number): boolean {
   return (type >= CONTENT.changeCipherSpec && type <= CONTENT.applicationData) || (type === CONTENT.withCid && cidBytes > 0)
 }
 
-function number(bytes: Uint8Array, offset: number, length: number): number {
-  let value = 0
-  for (let index = offset; index < offset + length; index++) value = value * 256 + (bytes[index] ?? 0)
-  return value
-}
-
 export function encodeRecord(record: DtlsRecord, version = DTLS_1_2): Uint8Array {
   const { type, epoch, sequence, cid, fragment } = record
   const bytes = new Uint8Array(RECORD_HEADER_BYTES + cid.length + fragment.length)
-  const view = new DataView(bytes.buffer)
   bytes[0] = type
-  view.setUint16(1, version)
-  view.setUint16(3, epoch)
-  view.setUint16(5, Math.floor(sequence / 2 ** 32))
-  view.setUint32(7, sequence % 2 ** 32)
+  putUint(bytes, 1, 2, version)
+  putUint(bytes, 3, 2, epoch)
+  putUint(bytes, 5, 6, sequence)
   bytes.set(cid, 11)
-  view.setUint16(11 + cid.length, fragment.length)
+  putUint(bytes, 11 + cid.length, 2, fragment.length)
   bytes.set(fragment, RECORD_HEADER_BYTES + cid.length)
   return bytes
 }

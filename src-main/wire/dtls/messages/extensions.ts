@@ -1,6 +1,6 @@
 // Extensions of both hellos: RFC 5246 §7.4.1.4, RFC 6066 §4, RFC 8422 §5.1, RFC 7250 §3, RFC 7627 §5.1, RFC 5746 §3.2, RFC 9146 §3.
 import { AlertFailure } from '../alert.ts'
-import { numbers16, Reader, readNumbers16, uint, vector } from '../bytes.ts'
+import { numbers16, putUint, Reader, readNumbers16 } from '../bytes.ts'
 import { EXTENSION, UNCOMPRESSED } from '../numbers.ts'
 
 /** Raw contents by type, in the order in which they are sent. */
@@ -8,7 +8,18 @@ export type Extensions = ReadonlyMap<number, Uint8Array>
 
 export function encodeExtensions(extensions: Extensions): Uint8Array {
   if (extensions.size === 0) return new Uint8Array(0)
-  return vector(2, ...[...extensions].flatMap(([type, content]) => [uint(2, type), vector(2, content)]))
+  let length = 2
+  for (const content of extensions.values()) length += 4 + content.length
+  const whole = new Uint8Array(length)
+  putUint(whole, 0, 2, length - 2)
+  let offset = 2
+  for (const [type, content] of extensions) {
+    putUint(whole, offset, 2, type)
+    putUint(whole, offset + 2, 2, content.length)
+    whole.set(content, offset + 4)
+    offset += 4 + content.length
+  }
+  return whole
 }
 
 /** The rest of a hello. One type must not come twice. */
