@@ -23,11 +23,12 @@ export interface CmpFuzzReport {
   readonly refused: number
   readonly handled: number
   readonly failInfos: Readonly<Record<string, number>>
+  /** Of processor time. */
   readonly slowestMs: number
   readonly heapGrowthBytes: number
 }
 
-/** What people run at once must not take longer than this for one message, on a busy machine. */
+/** One message must not keep the processor longer than this; what a busy machine lets it wait does not count. */
 const SLOW_MS = 2000
 const CHEAP_MAC = {
   algorithm: Oid.passwordBasedMac,
@@ -61,7 +62,7 @@ export async function fuzzCmp({ messages, seed, handleEvery, onProgress }: CmpFu
   for (let done = 0; done < messages; done++) {
     const bytes =
       random.below(3) === 0 ? spoil(corpus[random.below(corpus.length)]!, random) : graft(trees[random.below(trees.length)]!, parts, random)
-    const startedMs = performance.now()
+    const before = process.cpuUsage()
     try {
       const message = readMessage(bytes)
       read++
@@ -74,10 +75,11 @@ export async function fuzzCmp({ messages, seed, handleEvery, onProgress }: CmpFu
       handled++
       await handle(site, random.below(2) === 0 ? bytes : await signedAnew(bytes, random), failInfos, fault)
     }
-    slowestMs = Math.max(slowestMs, performance.now() - startedMs)
+    const { user, system } = process.cpuUsage(before)
+    slowestMs = Math.max(slowestMs, (user + system) / 1000)
     if (done % 100_000 === 0) onProgress?.(done)
   }
-  if (slowestMs > SLOW_MS) faults.push(`a message took ${Math.round(slowestMs)} ms`)
+  if (slowestMs > SLOW_MS) faults.push(`a message took ${Math.round(slowestMs)} ms of processor time`)
   if (site.desk.certificates({ limit: 1 }).length > 0) faults.push('a certificate was issued')
   const heapGrowthBytes = process.memoryUsage().heapUsed - heapBefore
   site.authority.close()

@@ -53,6 +53,8 @@ export interface Requester {
   readonly key: string
   /** Texts by which the credential names its device: serial number, EUI-64, common name, fingerprint; in lower case. */
   readonly identities: readonly string[]
+  /** Of a certificate of a manufacturer: the subject of whose authority it is that is trusted. */
+  readonly maker?: string | undefined
 }
 
 /** A device that is expected, imported with the device list or entered by hand. */
@@ -61,7 +63,10 @@ export interface PreRegistration {
   readonly reference: string
   /** The one-time secret, sealed by the key vault; undefined where only certificates count. */
   readonly sealedSecret: Uint8Array | undefined
-  /** Serial number, EUI-64 or the SHA-256 of its manufacturer certificate, in lower case; any of them matches. */
+  /**
+   * Serial number, EUI-64 or the SHA-256 of its manufacturer certificate, in lower case; any of them matches. Two makers may give the same
+   * number: with the SHA-256 of the maker's authority before it (`scopedIdentity`) it is that maker's alone.
+   */
   readonly identities: readonly string[]
   /** Names that its certificate may have besides the reference and the identities. */
   readonly names: readonly string[]

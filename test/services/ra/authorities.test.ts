@@ -46,7 +46,7 @@ describe('support messages', () => {
     // It knows the old root alone.
     const anchors = [root!.bytes]
     const updated = await clientOf(at, signedBy(lamp), { anchors }).rootUpdate(root!)
-    expect(updated?.bytes).toEqual(at.ca.active.certificate.bytes)
+    expect(updated?.root.bytes).toEqual(at.ca.active.certificate.bytes)
     // The old certificate still counts, and is renewed under the new key.
     const renewed = await clientOf(at, signedBy(lamp), { anchors }).enrol('kur', {
       key: generateSigningKey('P-256'),

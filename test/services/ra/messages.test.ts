@@ -32,9 +32,9 @@ function secretOf(file: string): string {
   return file.includes('err-wrong-secret/req') ? 'wrong' : 's3cr3t-0001'
 }
 
-describe('messages of OpenSSL 3.0, 3.6 and Bouncy Castle', () => {
+describe('messages of OpenSSL 3.0, 3.6, Bouncy Castle and pyasn1', () => {
   it('are all there', () => {
-    expect(files).toHaveLength(293)
+    expect(files).toHaveLength(304)
     expect(files.filter((file) => !about.has(file))).toEqual([])
   })
 
@@ -74,7 +74,7 @@ describe('messages of OpenSSL 3.0, 3.6 and Bouncy Castle', () => {
       }
       verdicts[kind] = (verdicts[kind] ?? 0) + 1
     }
-    expect(verdicts).toEqual({ signature: 148, pbm: 137, pbmac1: 2, unprotected: 6 })
+    expect(verdicts).toEqual({ signature: 159, pbm: 137, pbmac1: 2, unprotected: 6 })
   })
 
   it('cut short at any byte are `der.invalid`', () => {

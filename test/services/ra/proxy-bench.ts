@@ -113,7 +113,11 @@ export async function bench(server: Partial<UpstreamServer> & Pick<UpstreamServe
 }
 
 export type At = Awaited<ReturnType<typeof bench>>
-export const records = ({ database }: At): readonly UpstreamRecord[] => createUpstreamStore(database).upstreamRecords()
+/** What has gone to the server is remembered for a while beside. */
+export const records = ({ database }: At): readonly UpstreamRecord[] =>
+  createUpstreamStore(database)
+    .upstreamRecords()
+    .filter(({ state }) => state !== 'sent')
 
 export async function run(clock: VirtualClock, ms: number): Promise<void> {
   for (let done = 0; done < ms; done += 1000) {

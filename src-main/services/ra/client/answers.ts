@@ -5,6 +5,7 @@ import { macKindOf, verifyMac } from '../cmp/mac.ts'
 import { protectedPart, readMessage, type PkiMessage } from '../cmp/message.ts'
 import { verifySignatureOf, type Protector } from '../cmp/protection.ts'
 import { toRefusal } from '../cmp/status.ts'
+import type { Certificate } from '../x509/certificate.ts'
 import type { PathValidator } from '../x509/path.ts'
 import type { CertificatePool } from '../x509/pool.ts'
 
@@ -15,6 +16,8 @@ export interface AnswerTrust {
   readonly anySigner: boolean
   readonly protector: Protector
   readonly nowMs: number
+  /** Whether a certificate that leads to a root counts for nothing all the same. */
+  readonly isRevoked?: (certificate: Certificate) => boolean
 }
 
 export interface Expected {
@@ -71,6 +74,7 @@ export async function checkProtection(
   const others = answer.extraCerts.slice(1).flatMap((bytes) => trust.pool.read(bytes) ?? [])
   const { ok, why } = await trust.paths.validate(signer, others, trust.nowMs)
   if (!ok) throw wrong(why)
+  if (trust.isRevoked?.(signer) === true) throw wrong('the certificate of its signer is revoked')
   const purposes = signer.extendedKeyUsage
   const speaks = signer.isAuthority || purposes.includes(Oid.cmcRa) || purposes.includes(Oid.cmcCa)
   if (!trust.anySigner && !speaks) throw wrong('its signer is not an authority')

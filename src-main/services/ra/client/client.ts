@@ -1,6 +1,6 @@
 // A CMP client (RFC 9810, RFC 9483 §4): enrols, updates, revokes and asks; checks every answer and every certificate before it takes them.
 import { AppError, delay, equalBytes, hash, signAs, type Clock, type Random, type SigningKey } from '#main/base/index.ts'
-import { DerFields, elementsOf, integer, Oid, readDer, Tag } from '../der/index.ts'
+import { elementsOf, integer, Oid, readDer, Tag } from '../der/index.ts'
 import type { BodyType, CertResponse, EnrolType, PkiBody } from '../cmp/body.ts'
 import { encodeCertId, encodeCertRequest, type CertTemplate } from '../cmp/crmf.ts'
 import { certProfileInfo, hasImplicitConfirm, IMPLICIT_CONFIRM, type InfoTypeAndValue, type PkiHeader } from '../cmp/header.ts'
@@ -14,6 +14,7 @@ import { PathValidator } from '../x509/path.ts'
 import { CertificatePool } from '../x509/pool.ts'
 import { CrlReason, extensionOf, type CrlReasonName } from '../x509/write.ts'
 import { type AnswerTrust, readAnswer } from './answers.ts'
+import { provenRoot, type KeyUpdate } from './news.ts'
 import type { CmpTransport } from './transport.ts'
 
 export interface CmpClientOptions {
@@ -27,6 +28,8 @@ export interface CmpClientOptions {
   readonly recipient?: Uint8Array
   /** Whether answers may come from any holder of a certificate of the anchors; by default only from authorities (id-kp-cmcRA, id-kp-cmcCA). */
   readonly anySigner?: boolean
+  /** Whether a certificate that leads to a root counts for nothing all the same. */
+  readonly isRevoked?: (certificate: Certificate) => boolean
   /** How long a delayed certificate is waited for; a day unless told. */
   readonly maxWaitS?: number
   /** How often a message is sent again that CoAP has given up on; 2 unless told. */
@@ -135,17 +138,11 @@ export class CmpClient {
     return (await this.ask(Oid.itCurrentCrl, undefined, signal))?.value
   }
 
-  /** What comes after a root (RFC 9483 §4.3.2); undefined where it is the newest. The link is checked by the old root's key. */
-  async rootUpdate(root: Certificate, signal?: AbortSignal): Promise<Certificate | undefined> {
+  /** What comes after a root (RFC 9483 §4.3.2); undefined where it is the newest. Throws `ra.rejected` where the old root's key does not vouch for it. */
+  async rootUpdate(root: Certificate, signal?: AbortSignal): Promise<KeyUpdate | undefined> {
     const answer = await this.ask(Oid.itRootCaCert, root.bytes, signal)
     if (answer?.value === undefined || answer.type !== Oid.itRootCaKeyUpdate) return undefined
-    const fields = new DerFields(readDer(answer.value))
-    const newWithNew = new Certificate(fields.any().bytes)
-    const linked = fields.explicit(0)
-    const newWithOld = linked === undefined ? undefined : new Certificate(linked.bytes)
-    const fits = newWithOld?.isIssuedBy(root) === true && equalBytes(newWithOld.spki, newWithNew.spki) && newWithNew.isIssuedBy(newWithNew)
-    if (!fits) throw new AppError('ra.rejected', 'The new root is not linked to the old one')
-    return newWithNew
+    return provenRoot(answer.value, { paths: new PathValidator([root]), nowMs: this.#options.clock.now() })
   }
 
   async #request(
@@ -277,8 +274,9 @@ export class CmpClient {
   }
 
   #trust(): AnswerTrust {
-    const { anySigner = false, protector, clock } = this.#options
-    return { paths: this.#paths, pool: this.#pool, anySigner, protector, nowMs: clock.now() }
+    const { anySigner = false, protector, clock, isRevoked } = this.#options
+    const trust = { paths: this.#paths, pool: this.#pool, anySigner, protector, nowMs: clock.now() }
+    return isRevoked === undefined ? trust : { ...trust, isRevoked }
   }
 }
 

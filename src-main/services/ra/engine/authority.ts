@@ -82,7 +82,8 @@ export class RegistrationAuthority {
   #credentials: Credentials
   readonly #options: RaOptions
   readonly #commits: CommitQueue | undefined
-  readonly #refusals: RefusalLog
+  /** Tells the audit what was refused, whatever carried it here. */
+  readonly refusals: RefusalLog
   #timer: Timer | undefined
   #dueAt = Number.POSITIVE_INFINITY
   #closed = false
@@ -108,7 +109,7 @@ export class RegistrationAuthority {
       changed: options.onChange ?? (() => undefined),
     }
     this.#credentials = this.#makeCredentials(options.manufacturerAnchors ?? [], options.trustedRas ?? [])
-    this.#refusals = new RefusalLog(clock, (actor, details) => audit(this.context, 'ra.refused', actor, details))
+    this.refusals = new RefusalLog(clock, (actor, details) => audit(this.context, 'ra.refused', actor, details))
     this.#lapse()
   }
 
@@ -250,7 +251,7 @@ export class RegistrationAuthority {
   ): Promise<RaAnswer> {
     const refusal = toRefusal(thrown) ?? this.#failure(thrown)
     const { failInfo } = refusal
-    this.#refusals.tell(credential?.requester.name ?? origin.source, {
+    this.refusals.tell(credential?.requester.name ?? origin.source, {
       failInfo,
       why: refusal.message.slice(0, MAX_REASON),
       source: origin.source,

@@ -12,7 +12,7 @@ import { provesPossession, readCertificationRequest } from '../x509/requests.ts'
 import type { RegistrationAuthority } from './authority.ts'
 import { audit, profileOf, type RaContext } from './context.ts'
 import type { Credential } from './credentials.ts'
-import { checkUpdate, keepCertificate, MAX_WAITING_BYTES, namesOf, ownNames, retireReplaced, type Planned } from './enrolment.ts'
+import { checkUpdate, keepCertificate, MAX_WAITING_BYTES, namesOf, ownNames, remarkOn, retireReplaced, type Planned } from './enrolment.ts'
 import { decide, type Decision } from './policy.ts'
 import { CMP_2021, requestHash } from './replies.ts'
 import type { EnrolmentRequest } from './requests.ts'
@@ -54,7 +54,7 @@ export async function enrolCarried(authority: RegistrationAuthority, carried: Ca
     const refusal = toRefusal(thrown) ?? failureOf(context, thrown)
     const why = refusal.message.slice(0, MAX_REASON)
     const { failInfo } = refusal
-    audit(context, 'ra.refused', credential?.requester.name ?? carried.source, { failInfo, why, source: carried.source, body: 'pkcs10' })
+    authority.refusals.tell(credential?.requester.name ?? carried.source, { failInfo, why, source: carried.source, body: 'pkcs10' })
     return { kind: 'refused', failInfo, why }
   }
 }
@@ -84,7 +84,7 @@ async function enrol(context: RaContext, carried: CarriedRequest, credential: Cr
     implicit: true,
     subject: nameText(planned.grant.subject),
     keyType: planned.request.keyType,
-    remark: '',
+    remark: remarkOn(credential),
     openedAt: context.clock.now(),
     deadlineAt: context.clock.now() + context.settings.approvalWaitS * 1000,
   }

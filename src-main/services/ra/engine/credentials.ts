@@ -11,7 +11,8 @@ import { Certificate } from '../x509/certificate.ts'
 import { attributeOf, nameText } from '../x509/names.ts'
 import { PathValidator } from '../x509/path.ts'
 import { CertificatePool } from '../x509/pool.ts'
-import { identitiesOf } from './identities.ts'
+import { identitiesOf, scopedIdentity } from './identities.ts'
+import { Makers } from './makers.ts'
 
 export interface Credential {
   readonly requester: Requester
@@ -22,8 +23,11 @@ export interface Credential {
   readonly record: CertificateRecord | undefined
   /** With what the answer is protected, where it is not the authority's signature. */
   readonly protector: Protector | undefined
-  /** Subject of the manufacturer's anchor. */
-  readonly anchor: string | undefined
+  /**
+   * Whether the reservation may be that of another maker's device with the same number: several makers are trusted, it does not say whose,
+   * and this device has had no certificate before. Then somebody has to look.
+   */
+  readonly isUncertain?: boolean
 }
 
 export interface CredentialOptions {
@@ -39,17 +43,24 @@ export interface CredentialOptions {
   readonly macLimits?: MacLimits
 }
 
+interface Expected {
+  readonly found: PreRegistration | undefined
+  readonly isUncertain: boolean
+}
+
 const NO_SECRET = new Uint8Array(16)
 
 export class Credentials {
   readonly #options: CredentialOptions
   readonly #manufacturers: PathValidator
   readonly #ras: readonly Certificate[]
+  readonly #makers: Makers
   readonly #pool = new CertificatePool()
 
   constructor(options: CredentialOptions) {
     this.#options = options
     this.#manufacturers = new PathValidator(options.manufacturerAnchors.map((bytes) => new Certificate(bytes)))
+    this.#makers = new Makers(this.#manufacturers.anchors)
     this.#ras = options.trustedRas.map((bytes) => new Certificate(bytes))
   }
 
@@ -81,7 +92,6 @@ export class Credentials {
       preRegistration: found,
       certificate: undefined,
       record: undefined,
-      anchor: undefined,
       protector: {
         kind: 'mac',
         reference: header.senderKID ?? utf8(found.reference),
@@ -93,7 +103,7 @@ export class Credentials {
 
   async #bySignature(message: PkiMessage): Promise<Credential> {
     const certificate = verifySignatureOf(message, [], this.#pool.read)
-    const base = { certificate, protector: undefined, anchor: undefined }
+    const base = { certificate, protector: undefined }
     const key = `certificate:${toHex(certificate.fingerprint())}`
     const name = nameText(certificate.subject)
     if (this.#ras.some((ra) => equalBytes(ra.bytes, certificate.bytes))) {
@@ -119,17 +129,10 @@ export class Credentials {
     const name = nameText(certificate.subject)
     const own = this.#options.store.certificate(toHex(certificate.serial))
     if (own !== undefined && equalBytes(own.der, bytes))
-      return { certificate, protector: undefined, anchor: undefined, ...this.#owned(own, certificate, name, key) }
+      return { certificate, protector: undefined, ...this.#owned(own, certificate, name, key) }
     if (!admitted) return this.#ofManufacturer(others, certificate, name, key)
-    const identities = identitiesOf(certificate)
-    return {
-      requester: { kind: 'idevid', name, key, identities },
-      preRegistration: this.#expected(identities),
-      certificate,
-      record: undefined,
-      protector: undefined,
-      anchor: undefined,
-    }
+    const { ok, path } = await this.#manufacturers.validate(certificate, this.#read(others), this.#options.clock.now())
+    return this.#byIdevid(certificate, ok ? path.at(-1) : undefined, name, key)
   }
 
   #owned(
@@ -146,33 +149,53 @@ export class Credentials {
   }
 
   async #ofManufacturer(chain: readonly Uint8Array[], certificate: Certificate, name: string, key: string): Promise<Credential> {
-    const others = chain.flatMap((bytes) => this.#pool.read(bytes) ?? [])
-    const { ok, why, path } = await this.#manufacturers.validate(certificate, others, this.#options.clock.now())
+    const { ok, why, path } = await this.#manufacturers.validate(certificate, this.#read(chain), this.#options.clock.now())
     if (!ok) throw new Refusal('signerNotTrusted', why)
+    return this.#byIdevid(certificate, path.at(-1), name, key)
+  }
+
+  #read(chain: readonly Uint8Array[]): readonly Certificate[] {
+    return chain.flatMap((bytes) => this.#pool.read(bytes) ?? [])
+  }
+
+  /** `anchor`: of the manufacturer; undefined where it is not known, and somebody has admitted the device nevertheless. */
+  #byIdevid(certificate: Certificate, anchor: Certificate | undefined, name: string, key: string): Credential {
     const identities = identitiesOf(certificate)
-    const anchor = path.at(-1)
+    const maker = anchor === undefined ? undefined : nameText(anchor.subject)
     // Looked up by whoever asks: a confirmation or a poll does not.
-    let expected: { readonly found: PreRegistration | undefined } | undefined
-    const lookUp = (): PreRegistration | undefined => (expected ??= { found: this.#expected(identities) }).found
+    let expected: Expected | undefined
+    const lookUp = (): Expected => (expected ??= this.#expected(identities, anchor, certificate, key))
     return {
-      requester: { kind: 'idevid', name, key, identities },
+      requester: { kind: 'idevid', name, key, identities, ...(maker === undefined ? {} : { maker }) },
       get preRegistration() {
-        return lookUp()
+        return lookUp().found
+      },
+      get isUncertain() {
+        return lookUp().isUncertain
       },
       certificate,
       record: undefined,
       protector: undefined,
-      anchor: anchor === undefined ? undefined : nameText(anchor.subject),
     }
   }
 
-  #expected(identities: readonly string[]): PreRegistration | undefined {
-    const now = this.#options.clock.now()
+  #expected(identities: readonly string[], anchor: Certificate | undefined, certificate: Certificate, key: string): Expected {
+    const { store, clock } = this.#options
+    const now = clock.now()
+    const find = (identity: string): PreRegistration | undefined =>
+      store.preRegistrationsOf(identity).find(({ expiresAt }) => expiresAt === undefined || expiresAt >= now)
+    const makers = anchor === undefined ? [] : this.#makers.namesOf(anchor)
     for (const identity of identities) {
-      const found = this.#options.store.preRegistrationsOf(identity).find(({ expiresAt }) => expiresAt === undefined || expiresAt >= now)
-      if (found !== undefined) return found
+      for (const maker of makers) {
+        const found = find(scopedIdentity(maker, identity))
+        if (found !== undefined) return { found, isUncertain: false }
+      }
+      const found = find(identity)
+      if (found === undefined) continue
+      const isItsOwn = identity === toHex(certificate.fingerprint())
+      return { found, isUncertain: this.#makers.areSeveral && !isItsOwn && store.countIssued(key, 0) === 0 }
     }
-    return undefined
+    return { found: undefined, isUncertain: false }
   }
 
   #requireValid(certificate: Certificate): void {

@@ -6,7 +6,7 @@ import type { CertificateFilter, CertificateRecord, CrlReasonName, HistoryEntry,
 import type { RegistrationAuthority } from './authority.ts'
 import { audit, type RaContext } from './context.ts'
 import { secretPurpose } from './credentials.ts'
-import { issueApproved } from './enrolment.ts'
+import { issueApproved, UNCERTAIN } from './enrolment.ts'
 import { readCertificationRequest } from '../x509/requests.ts'
 import { normaliseIdentity } from './identities.ts'
 
@@ -21,6 +21,8 @@ export interface PendingRequest {
   readonly profile: string
   /** Whether the device list knows the device. */
   readonly listed: boolean
+  /** Whether it may be another maker's device with the same number that is in the list. */
+  readonly isUncertain: boolean
   readonly reference: string | undefined
   readonly deviceId: string | undefined
   readonly since: number
@@ -78,6 +80,7 @@ export class RaDesk {
         keyFingerprint: keyFingerprintOf(record.request),
         profile: record.profile,
         listed: record.reference !== undefined && store.preRegistration(record.reference) !== undefined,
+        isUncertain: record.remark === UNCERTAIN,
         reference: record.reference,
         deviceId: record.deviceId,
         since: record.openedAt,

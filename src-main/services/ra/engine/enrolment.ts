@@ -10,6 +10,7 @@ import type { CertificateProfile, CertificateRecord, TransactionRecord } from '.
 import { nameText, sameName } from '../x509/names.ts'
 import { audit, profileOf, type RaContext } from './context.ts'
 import type { Credential } from './credentials.ts'
+import { plainIdentity } from './identities.ts'
 import { decide, holderOf, requireRoom } from './policy.ts'
 import { requestHash } from './replies.ts'
 import { readEnrolment, type EnrolmentRequest } from './requests.ts'
@@ -100,8 +101,15 @@ function planEnrolment(context: RaContext, { message, body, credential, profileP
   return { request, profile, grant: { ...granted, modified: granted.modified || request.foreignIssuer }, decision }
 }
 
+/** What whoever decides ought to know. */
+export const UNCERTAIN = 'several manufacturers are trusted, and the reservation does not say whose number it is'
+
+export function remarkOn({ isUncertain }: Credential): string {
+  return isUncertain === true ? UNCERTAIN : ''
+}
+
 export function namesOf({ preRegistration }: Credential): readonly string[] {
-  return [...(preRegistration?.names ?? []), ...(preRegistration?.identities ?? [])]
+  return [...(preRegistration?.names ?? []), ...(preRegistration?.identities ?? []).map(plainIdentity)]
 }
 
 /** For its own name a device that has a certificate needs no further proof. */
@@ -255,7 +263,7 @@ function draftOf(
     certReqId: request.certReqId,
     subject: nameText(grant.subject),
     keyType: request.keyType,
-    remark: '',
+    remark: remarkOn(credential),
     openedAt: context.clock.now(),
   }
 }

@@ -34,9 +34,28 @@ function eui64Of(uri: string): string[] {
   return match?.[1] === undefined ? [] : [match[1]]
 }
 
+/** An identity that counts only from devices of one maker, whose authority's certificate has that SHA-256, hex. */
+export function scopedIdentity(maker: string, identity: string): string {
+  return `${maker}/${identity}`
+}
+
+const SCOPED = /^([0-9a-f]{64})\/(.+)$/
+
+/** The identity without its maker. */
+export function plainIdentity(identity: string): string {
+  return SCOPED.exec(identity)?.[2] ?? identity
+}
+
+/** Whose it is; undefined for any maker's. */
+export function makerOf(identity: string): string | undefined {
+  return SCOPED.exec(identity)?.[1]
+}
+
 /** An identity as it is typed or imported: lower case, an EUI-64 without separators. */
 export function normaliseIdentity(text: string): string {
   const lower = text.trim().toLowerCase()
+  const scoped = SCOPED.exec(lower)
+  if (scoped !== null) return scopedIdentity(scoped[1] ?? '', normaliseIdentity(scoped[2] ?? ''))
   const bare = lower.replace(/[:-]/g, '')
   return /^[0-9a-f]{16}$/.test(bare) ? bare : lower
 }

@@ -42,7 +42,8 @@ export function requireRoom(
   const { holder, deviceId, kind } = whose
   const ofDevice = deviceId === undefined ? 0 : store.countLive({ deviceId }, now, replaced)
   if (ofDevice >= perDevice) throw tooMany('device', perDevice)
-  if (kind === 'ra') return
+  // Of most who ask it is the first.
+  if (kind === 'ra' || store.countIssued(holder, 0) === 0) return
   if (store.countLive({ holder }, now, replaced) >= perRequester) throw tooMany('requester', perRequester)
   // What is issued only to be refused or let lapse makes the list of revoked certificates long.
   if (store.countIssued(holder, now - DAY_MS) >= perRequester * A_DAY)
@@ -75,7 +76,7 @@ export function decide(policy: ApprovalPolicy, credential: Credential, request: 
     return (policy.secretsApprove ?? policy.mode === 'automatic') ? 'issue' : 'wait'
   }
   if (requester.kind === 'ra') return policy.mode === 'automatic' ? 'issue' : 'wait'
-  if (preRegistration !== undefined && policy.mode === 'automatic') return 'issue'
+  if (preRegistration !== undefined && policy.mode === 'automatic') return credential.isUncertain === true ? 'wait' : 'issue'
   if (preRegistration === undefined && policy.unlistedMayWait === false)
     throw new Refusal('notAuthorized', 'The device is not expected here')
   return 'wait'

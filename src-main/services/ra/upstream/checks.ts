@@ -9,7 +9,7 @@ import { verifySignatureOf } from '../cmp/protection.ts'
 import { Refusal } from '../cmp/status.ts'
 import type { RegistrationAuthority } from '../engine/authority.ts'
 import type { Credential } from '../engine/credentials.ts'
-import { identitiesOf } from '../engine/identities.ts'
+import { identitiesOf, plainIdentity } from '../engine/identities.ts'
 import { readEnrolment, type EnrolmentRequest } from '../engine/requests.ts'
 import { requireOwnNames } from '../ca/profiles.ts'
 import { Certificate } from '../x509/certificate.ts'
@@ -72,6 +72,7 @@ export class UpstreamChecks {
       const others = message.extraCerts.slice(1).flatMap((bytes) => this.#pool.read(bytes) ?? [])
       const { ok } = await this.#validatorOf(server).validate(signer, others, this.#clock.now())
       if (!ok) throw thrown
+      if (server.isRevoked?.(signer) === true) throw new Refusal('certRevoked', 'The certificate of the request is revoked')
       const name = nameText(signer.subject)
       const key = `certificate:${toHex(signer.fingerprint())}`
       return {
@@ -80,7 +81,6 @@ export class UpstreamChecks {
         certificate: signer,
         record: undefined,
         protector: undefined,
-        anchor: undefined,
       }
     }
   }
@@ -88,7 +88,9 @@ export class UpstreamChecks {
   /** What goes on under this authority's own name is what this site admits; whether anybody has to decide is the server's to say. */
   #admit({ mode }: UpstreamServer, credential: Credential, request: EnrolmentRequest, profile: string | undefined): void {
     const { policy } = this.#authority.context.settings
-    const { requester, preRegistration, certificate } = credential
+    const { requester, certificate } = credential
+    // Nobody here decides whose reservation it is: one that may be another maker's is none.
+    const preRegistration = credential.isUncertain === true ? undefined : credential.preRegistration
     if (requester.kind !== 'own' && policy.mode === 'deny') throw new Refusal('notAuthorized', 'No devices are admitted at present')
     if (requester.kind === 'idevid' && preRegistration === undefined && policy.unlistedMayWait === false)
       throw new Refusal('notAuthorized', 'The device is not expected here')
@@ -96,14 +98,14 @@ export class UpstreamChecks {
       throw new Refusal('notAuthorized', 'The device is expected under another profile')
     // Where the device's own protection goes along, the server sees whose names they are.
     if (mode !== 'replace' || requester.kind === 'ra') return
-    const names = [...(preRegistration?.names ?? []), ...(preRegistration?.identities ?? [])]
+    const names = [...(preRegistration?.names ?? []), ...(preRegistration?.identities ?? []).map(plainIdentity)]
     const own = certificate === undefined || requester.kind !== 'own' ? undefined : certificate
     requireOwnNames(request.wish, { requester, reference: preRegistration?.reference, names, vouched: false }, own)
   }
 
   /** In the end the device checks it; where this authority puts its own name under it, it must believe it first. */
   async answer(server: UpstreamServer, answer: PkiMessage): Promise<void> {
-    const { mode, protector } = server
+    const { mode, protector, isRevoked } = server
     if (mode !== 'replace') return
     if (answer.protection === undefined && answer.body.type === 'error') return
     await checkProtection(answer, {
@@ -112,6 +114,7 @@ export class UpstreamChecks {
       anySigner: false,
       nowMs: this.#clock.now(),
       ...(protector === undefined ? {} : { protector }),
+      ...(isRevoked === undefined ? {} : { isRevoked }),
     })
   }
 

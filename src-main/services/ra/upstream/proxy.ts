@@ -18,6 +18,7 @@ import { UpstreamKeeper, type Kept } from './keeper.ts'
 import { brings, ENROLMENTS, FIRST, isLast, isUnreachable, readAnswer, requesterOf, UNKNOWN } from './messages.ts'
 import { UpstreamQueue, type NewEntry, type QueuedAnswer } from './queue.ts'
 import { innerAnswer, nest, reprotect } from './rewrite.ts'
+import { SentMessages } from './sent.ts'
 import { UpstreamTransactions, type Running } from './transactions.ts'
 import { pollAgain, toldToWait } from './waiting.ts'
 import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamServer, type UpstreamStore } from './types.ts'
@@ -46,6 +47,7 @@ export class CmpProxy implements UpstreamRouter {
   readonly #keeper: UpstreamKeeper
   readonly #transactions: UpstreamTransactions
   readonly #queue: UpstreamQueue
+  readonly #sent: SentMessages
   readonly #refusals: RefusalLog
 
   constructor(options: CmpProxyOptions) {
@@ -63,6 +65,7 @@ export class CmpProxy implements UpstreamRouter {
     this.#checks = new UpstreamChecks(authority, clock)
     this.#refusals = new RefusalLog(clock, (actor, details) => audit(authority.context, 'ra.refused', actor, details))
     this.#keeper = new UpstreamKeeper({ store, vault: authority.context.vault, logger })
+    this.#sent = new SentMessages(clock, this.#keeper)
     this.#transactions = new UpstreamTransactions({ clock, limits: this.#limits, keeper: this.#keeper })
     this.#queue = new UpstreamQueue({
       clock,
@@ -89,6 +92,7 @@ export class CmpProxy implements UpstreamRouter {
   close(): void {
     this.#transactions.close()
     this.#queue.close()
+    this.#sent.close()
   }
 
   route(payload: Uint8Array, path: CmpPath, request: IncomingRequest): Promise<RaAnswer> | undefined {
@@ -233,7 +237,10 @@ export class CmpProxy implements UpstreamRouter {
         ? message.bytes
         : mode === 'nest'
           ? await nest(message, protector, clock.now(), random)
-          : await reprotect(message, protector, clock.now(), random, server.popo)
+          : await this.#sent.of(
+              { server: server.name, operation, requester: requesterOf(message, credential), requestHash: requestHash(message.bytes) },
+              () => reprotect(message, protector, clock.now(), random, server.popo),
+            )
     const raw = readAnswer(await transport.exchange(sent, operation))
     audit(this.#options.authority.context, 'ra.forwarded', credential?.requester.name ?? 'device', {
       server: server.name,
@@ -312,6 +319,9 @@ export class CmpProxy implements UpstreamRouter {
       attempt: () => Promise.resolve(nothing),
     }
     switch (state) {
+      case 'sent':
+        this.#sent.takeUp({ record, bytes })
+        return bytes !== undefined
       case 'queued':
         if (message === undefined) return false
         this.#queue.takeUp(this.#entryOf(server, message, { id, requester, hash }), { kind: 'waiting' }, leftMs)

@@ -1,6 +1,7 @@
 // What a reverse proxy to other authorities is told: which servers there are, who goes where, and what is done to messages on their way (RFC 9482 §3).
 import type { Protector } from '../cmp/protection.ts'
 import type { CmpTransport } from '../client/transport.ts'
+import type { Certificate } from '../x509/certificate.ts'
 
 export interface UpstreamServer {
   readonly name: string
@@ -19,15 +20,18 @@ export interface UpstreamServer {
   readonly protector?: Protector
   /** Roots of the server, in DER: who may sign its answers and its devices' certificates. Without any, answers are only read, not believed. */
   readonly anchors: readonly Uint8Array[]
+  /** Whether the server's authority has revoked a certificate: such a device gets nowhere, and such a signer is not believed. */
+  readonly isRevoked?: (certificate: Certificate) => boolean
   /** Whether messages under secrets that only the server knows go on unchecked; only `forward` can. They do not unless told. */
   readonly passSecrets?: boolean
 }
 
 /**
  * `queued`: a request that waits for its server. `answered`, `failed`: what has become of it, until the device comes for it. `running`: a
- * transaction that may go on; `done`: one to which nothing follows, remembered for a device that has lost the last answer.
+ * transaction that may go on; `done`: one to which nothing follows, remembered for a device that has lost the last answer. `sent`: a request as
+ * it went to the server.
  */
-export type UpstreamState = 'queued' | 'answered' | 'failed' | 'running' | 'done'
+export type UpstreamState = 'queued' | 'answered' | 'failed' | 'running' | 'done' | 'sent'
 
 /** A transaction with a server above, as it is kept at rest. */
 export interface UpstreamRecord {
