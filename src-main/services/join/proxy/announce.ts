@@ -17,7 +17,8 @@ export interface JoinPortLink {
 }
 
 export interface ProxyAnnouncement {
-  readonly joinPorts: () => readonly JoinPortLink[]
+  /** Those on that link. */
+  readonly joinPorts: (zone: string | undefined) => readonly JoinPortLink[]
   /** Our link-local address on that link. Older drafts put it into the link; without it they get no answer. */
   readonly linkLocal: (zone: string | undefined) => string | undefined
 }
@@ -29,7 +30,7 @@ export const JOIN_SERVICES = { joinProxy: ['brski-jp', 'brski-proxy'], registrar
 export function announceJoinProxy(registry: LinkRegistry, announcement: ProxyAnnouncement): () => void {
   return registry.addLinks((request) => {
     if (!isPledge(request)) return []
-    const ports = announcement.joinPorts()
+    const ports = announcement.joinPorts(request.source.zone)
     const today = ports.map(({ port, attributes = [] }) => ({
       href: '',
       attributes: [{ name: 'brski-jp', value: String(port) }, ...attributes],
@@ -44,11 +45,14 @@ export function announceJoinProxy(registry: LinkRegistry, announcement: ProxyAnn
   })
 }
 
+/** Who asked, and where. */
+export type Asked = Pick<IncomingRequest, 'query' | 'source' | 'channelId'>
+
 export interface RegistrarAnnouncement {
-  /** Port and versions of the join port; undefined where there is none. */
-  readonly jpy: () => { readonly port: number; readonly versions: readonly JpyVersion[] } | undefined
+  /** Port and versions of the join port where it was asked; undefined where there is none. */
+  readonly jpy: (request?: Asked) => { readonly port: number; readonly versions: readonly JpyVersion[] } | undefined
   /** Port of the cBRSKI resources under coaps and the path that they are below, such as `/b`; undefined where they are not offered. */
-  readonly coaps: () => { readonly port: number; readonly path: string } | undefined
+  readonly coaps: (request?: Asked) => { readonly port: number; readonly path: string } | undefined
   /** A routable address of ours by which the asker reaches us; undefined where there is none. */
   readonly routable: (request: IncomingRequest) => string | undefined
 }
@@ -60,7 +64,7 @@ export interface RegistrarAnnouncement {
  */
 export function announceRegistrar(registry: LinkRegistry, announcement: RegistrarAnnouncement): () => void {
   return registry.addLinks((request) => {
-    const coaps = request.peer === undefined ? announcement.coaps() : undefined
+    const coaps = request.peer === undefined ? announcement.coaps(request) : undefined
     const direct: Link[] =
       coaps !== undefined && isPledge(request) ? [{ href: '', attributes: [{ name: 'brski-jp', value: String(coaps.port) }] }] : []
     const address = addressFor(request, announcement)
@@ -75,10 +79,10 @@ export function announceRegistrar(registry: LinkRegistry, announcement: Registra
 export function registrarLinks(
   address: string,
   { jpy, coaps }: Pick<RegistrarAnnouncement, 'jpy' | 'coaps'>,
-  request?: Pick<IncomingRequest, 'query' | 'source'>,
+  request?: Asked,
 ): readonly Link[] {
-  const join = jpy()
-  const direct = coaps()
+  const join = jpy(request)
+  const direct = coaps(request)
   const links: Link[] = []
   if (join?.versions.includes('20') === true) links.push(linkTo(uriOfEndpoint('jpy', { address, port: join.port }), 'brski.rjp'))
   if (direct !== undefined) links.push(linkTo(`${uriOfEndpoint('coaps', { address, port: direct.port })}${direct.path}`, 'brski'))

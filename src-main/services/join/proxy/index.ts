@@ -4,6 +4,7 @@ export {
   JOIN_SERVICES,
   registrarLinks,
   type JoinPortLink,
+  type Asked,
   type LinkRegistry,
   type ProxyAnnouncement,
   type RegistrarAnnouncement,

@@ -21,6 +21,8 @@ export interface JoinServiceOptions {
   readonly limits?: Partial<JoinProxyLimits>
   readonly unreachable?: StatefulOptions['unreachable']
   readonly onEvent?: (event: JoinProxyEvent, route: RegistrarRoute) => void
+  /** Called when a join-port has been opened or closed. */
+  readonly onChange?: () => void
 }
 
 export interface JoinService {
@@ -132,6 +134,7 @@ class Service implements JoinService {
           uplink === undefined
             ? createJoinProxy({ ...common, mode: 'stateful', openUplink, ...(unreachable === undefined ? {} : { unreachable }) })
             : createJoinProxy({ ...common, mode: 'stateless', version: route.version, uplink })
+      if (!served.isOver) this.#options.onChange?.()
     } catch (cause) {
       this.#options.logger.warn({ err: cause, registrar: route.at }, 'A join proxy could not be opened')
       if (this.#served.get(key) === served) this.#drop(key)
@@ -161,6 +164,7 @@ class Service implements JoinService {
     this.#served.delete(key)
     served.isOver = true
     this.#close(served)
+    this.#options.onChange?.()
   }
 
   /** Also what opens only after the end. */

@@ -1,6 +1,6 @@
 // The registrar: puts identity, door, EST and BRSKI together on one tree of resources, and tells the gate how each device fares
 // (draft-ietf-anima-constrained-voucher §6, RFC 8995 §5, RFC 9148).
-import { toAppError, toHex, type Clock, type Logger, type Random } from '#main/base/index.ts'
+import { toAppError, toHex, type AppError, type Clock, type Logger, type Random } from '#main/base/index.ts'
 import {
   rejectCarried,
   takeUpCarried,
@@ -46,8 +46,8 @@ export interface RegistrarOptions {
   readonly random: Random
   readonly logger: Logger
   readonly settings?: RegistrarSettings
-  /** What the maker says of former owners, once the pledge trusts us; nobody is asked where nobody wants to know. */
-  readonly onAuditLog?: (pledge: PledgeIdentity, log: AuditLog) => void
+  /** What the maker says of former owners, or why it does not, once the pledge trusts us; nobody is asked where nobody wants to know. */
+  readonly onAuditLog?: (pledge: PledgeIdentity, log: AuditLog | AppError) => void
   /** The DTLS session that carried it. */
   readonly sessionOf?: (request: IncomingRequest) => DtlsSession | undefined
   /** Ends the session that carried it. */
@@ -234,7 +234,11 @@ class RegistrarAccess implements EstAccess, BrskiAccess {
     if (onAuditLog === undefined || vouchers.auditLog === undefined) return
     vouchers.auditLog(pledge.key).then(
       (log) => onAuditLog(pledge, log),
-      (thrown: unknown) => logger.info({ err: toAppError(thrown), pledge: pledge.key }, 'the maker tells of no former owners'),
+      (thrown: unknown) => {
+        const failure = toAppError(thrown)
+        logger.info({ code: failure.code, pledge: pledge.key }, 'the maker tells of no former owners')
+        onAuditLog(pledge, failure)
+      },
     )
   }
 

@@ -9,7 +9,7 @@ import type { AuditLog, MasaClient } from './masa-client.ts'
 import { makeNoncelessRequest, makeRegistrarRequest, type PledgeRequest } from './pledge-request.ts'
 import { BEFORE_END_MS, endsSoon, renewVouchers, type RenewalOutcome } from './renewal.ts'
 import { recordOf, type VoucherRecord, type VoucherStore } from './store.ts'
-import { refusedVoucher, type VoucherFormat } from './types.ts'
+import type { VoucherFormat } from './types.ts'
 
 export interface VoucherDeskOptions {
   readonly store: VoucherStore
@@ -20,6 +20,8 @@ export interface VoucherDeskOptions {
   readonly makers: () => readonly Maker[]
   /** Whether nothing may leave this machine. */
   readonly isOffline: () => boolean
+  /** Told how a maker's server answered a request for a voucher. */
+  readonly onAsked?: (makerId: string, failure: AppError | undefined) => void
   /** Whether servers are asked that only the certificate of a device of an unknown maker names; they are not unless told. */
   readonly askUnknownMakers?: () => boolean
 }
@@ -103,18 +105,23 @@ export class VoucherDesk {
     if (this.#options.isOffline() || address === undefined || isSilent) {
       const kept = await fallback()
       if (kept !== undefined) return kept
-      if (this.#options.isOffline()) throw missing(request)
+      if (this.#options.isOffline())
+        throw new AppError('voucher.offline', 'The site works offline, and no voucher is kept for this pledge', {
+          details: describe(request),
+        })
       if (isSilent) throw new AppError('voucher.masa-unreachable', 'The server did not answer a moment ago', { retryable: true })
       throw new AppError('voucher.masa-unknown', 'No voucher server is known for this pledge', { details: describe(request) })
     }
     try {
       const checked = await this.#ask(request, maker, address, signal)
+      this.#told(maker, undefined)
       const record = recordOf(checked, { source: 'masa', makerId: maker?.id, masaUrl: address.url, storedAt: clock.now() })
       store.save({ ...record, usedAt: clock.now() })
       store.pruneAnswered(ANSWERED_KEPT)
       return { bytes: checked.forPledge, format: request.format, record, from: 'masa', warnings: checked.warnings }
     } catch (thrown) {
       const failure = toAppError(thrown)
+      this.#told(maker, failure)
       // A maker who says no is not gone around; one who cannot be reached is.
       if (failure.code !== 'voucher.masa-unreachable') throw failure
       this.#rememberSilence(address.url)
@@ -175,6 +182,10 @@ export class VoucherDesk {
       return { bytes: checked.forPledge, format: record.format, record, from: 'kept', warnings: checked.warnings }
     }
     return undefined
+  }
+
+  #told(maker: Maker | undefined, failure: AppError | undefined): void {
+    if (maker !== undefined) this.#options.onAsked?.(maker.id, failure)
   }
 
   /** Many pledges come at once: not each of them waits until the same server has not answered. */
@@ -254,10 +265,6 @@ export class VoucherDesk {
         renewable: (lastRenewalDate ?? 0) > now,
       }))
   }
-}
-
-function missing(request: PledgeRequest): AppError {
-  return refusedVoucher('voucher.missing', 'The site works offline, and no voucher is kept for this pledge', describe(request))
 }
 
 function describe(request: PledgeRequest): { readonly serialNumber: string } {

@@ -1,6 +1,6 @@
 // A site with its authority, registrar and voucher desk behind DTLS on a simulated network, a maker with its voucher server, and devices.
 import { onTestFinished } from 'vitest'
-import { seededRandom, silentLogger, type Clock, type Logger, type SocketAddress } from '#main/base/index.ts'
+import { AppError, seededRandom, silentLogger, type Clock, type Logger, type SocketAddress } from '#main/base/index.ts'
 import {
   createDeviceList,
   createMasa,
@@ -78,6 +78,8 @@ export interface HouseOptions extends SiteOptions {
   readonly ownership?: MasaOptions['ownership']
   readonly keeper?: RegistrarKeeper
   readonly isOffline?: () => boolean
+  /** Takes what is to be done at the end; the end of the test unless told. */
+  readonly atEnd?: (end: () => void) => void
 }
 
 export function memoryKeeper(): RegistrarKeeper {
@@ -145,7 +147,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     vouchers: desk,
     gate: { admits: (pledge) => gate.verdict(pledge), note: (step) => void steps.push(step) },
     settings: { rates: { burst: 10_000 }, ...options.settings },
-    onAuditLog: ({ key }, { events }) => void audits.push(`${key} ${events.length}`),
+    onAuditLog: ({ key }, log) => void audits.push(log instanceof AppError ? `${key} ${log.code}` : `${key} ${log.events.length}`),
     sessionOf: ({ source }) => coaps.sessionWith(source),
     disconnect: ({ source }) => coaps.disconnect(source),
   })
@@ -159,7 +161,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   let nodes = 0
   const nodeChannel = (): ReturnType<MemoryNetwork['channel']> =>
     net.channel({ address: `2001:db8::${(++nodes + 256).toString(16)}`, port: 0 })
-  onTestFinished(() => {
+  const { atEnd = onTestFinished } = options
+  atEnd(() => {
     endpoint.close()
     registrar.close()
     site.authority.close()

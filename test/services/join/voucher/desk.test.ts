@@ -213,7 +213,7 @@ describe('a pledge’s voucher', () => {
     await desk.import([{ name: 'a.vch', bytes: fileVoucher(clock.now()) }])
     site.offline = true
     clock.jumpWallClock(31 * DAY)
-    expect(await rejectionOf(desk.obtain(ask()))).toBe('voucher.missing')
+    expect(await rejectionOf(desk.obtain(ask()))).toBe('voucher.offline')
     const moved = makeDomain('Moved')
     const after = open({ registrar: () => moved.registrar })
     const before = open()
@@ -221,7 +221,7 @@ describe('a pledge’s voucher', () => {
     for (const record of before.store.records.values()) after.store.save(record)
     expect(after.store.count()).toBe(1)
     after.site.offline = true
-    expect(await rejectionOf(after.desk.obtain(ask()))).toBe('voucher.missing')
+    expect(await rejectionOf(after.desk.obtain(ask()))).toBe('voucher.offline')
   })
 
   test('is not had around a maker who refuses', async () => {
