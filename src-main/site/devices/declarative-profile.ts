@@ -22,6 +22,7 @@ export function createDeclarativeProfile(source: ProfileSource): DeviceProfile {
   return {
     id: source.id,
     name: source.name,
+    capacity: source.limits,
     actions: source.actions.map(({ id, label, types }) => ({ id, label, types })),
     recognises: (links) => recognises(source.recognise, links),
     async readIdentity(contact, signal) {
@@ -33,6 +34,10 @@ export function createDeclarativeProfile(source: ProfileSource): DeviceProfile {
     },
     async readMemberships(contact, signal) {
       return tableFrom(memberships.read, await readJson(contact, memberships.read.request, {}, signal))
+    },
+    table: {
+      request: renderRequest(memberships.read.request, {}),
+      read: (response) => tableFrom(memberships.read, checkedJson(response, renderRequest(memberships.read.request, {}))),
     },
     async writeMembership(contact, group, signal) {
       await send(contact, memberships.write.request, groupValues(group), memberships.write.expect, signal)
@@ -83,8 +88,15 @@ async function readJson(
   values: PlaceholderValues,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly value: JsonValue; readonly fail: (text: string) => AppError }> {
-  const response = await send(contact, template, values, CONTENT, signal)
-  const fail = (text: string): AppError => unexpected(response, renderRequest(template, values), text)
+  return checkedJson(await send(contact, template, values, CONTENT, signal), renderRequest(template, values))
+}
+
+function checkedJson(
+  response: ClientResponse,
+  request: ClientRequest,
+): { readonly value: JsonValue; readonly fail: (text: string) => AppError } {
+  if (!CONTENT.includes(response.code)) throw unexpected(response, request, diagnostic(response))
+  const fail = (text: string): AppError => unexpected(response, request, text)
   const value = jsonOf(response)
   if (value === undefined) throw fail('the answer is not JSON')
   return { value, fail }

@@ -71,6 +71,8 @@ export interface Inventory extends DeviceDirectory {
   heard(hearing: Hearing): { readonly id: DeviceId; readonly added: boolean }
   /** Writes records as they are, as one transaction; for the import, which has checked them. */
   commit(changes: InventoryChanges): void
+  /** Takes over what has changed in the store under it: rooms and devices that came, went or are others now. */
+  reload(ids: { readonly rooms: ReadonlySet<RoomId>; readonly devices: ReadonlySet<DeviceId> }): void
   /** Writes what was held back (times of hearing). */
   flush(): void
   close(): void

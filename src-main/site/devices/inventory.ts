@@ -14,6 +14,7 @@ import { parseLinkFormat } from '#main/wire/coap/index.ts'
 import type { DeviceDetail, DeviceRow, DeviceState, RoomRow } from '#contract/model.ts'
 import { DeviceIndex } from './device-index.ts'
 import { hear, type Hearing } from './hearing.ts'
+import { eventOf, given, roomRow } from './inventory-rows.ts'
 import type { DevicePatch, Inventory, InventoryChanges, InventoryOptions, NewDevice, RoomPatch } from './inventory-types.ts'
 import { checkParent, nextPosition, requireRoom } from './rooms.ts'
 import type { DeviceEventRecord, DeviceFact, DeviceRecord, RoomRecord } from './types.ts'
@@ -99,7 +100,13 @@ class StoredInventory implements Inventory {
         details: { ...details, channel: device.channelId },
       })
     }
-    return { contact: { client, at: device.at }, profile }
+    const serial = device.serial === null ? {} : { serial: device.serial }
+    return { contact: { client, at: device.at, deviceId: id, ...serial }, profile }
+  }
+
+  hasGroupTable(id: DeviceId): boolean {
+    const profileId = this.#devices.get(id)?.profileId ?? null
+    return profileId === null || this.#profiles.get(profileId)?.groupTable !== 'none'
   }
 
   onRemoved(listener: (ids: readonly DeviceId[]) => void): () => void {
@@ -229,6 +236,28 @@ class StoredInventory implements Inventory {
     this.roomFeed.delete([id])
   }
 
+  reload({ rooms, devices }: Parameters<Inventory['reload']>[0]): void {
+    const { store, clock } = this.#options
+    const roomsNow = store.rooms().filter(({ id }) => rooms.has(id))
+    const devicesNow = store.devices().filter(({ id }) => devices.has(id))
+    const goneRooms = [...rooms].filter((id) => roomsNow.every((room) => room.id !== id))
+    const stay = new Set(devicesNow.map(({ id }) => id))
+    const gone = [...devices].filter((id) => !stay.has(id) && this.#devices.get(id) !== undefined)
+    for (const room of roomsNow) this.#rooms.set(room.id, room)
+    const facts = devicesNow.flatMap((device) =>
+      this.#edits(this.#devices.get(device.id) ?? device, device).map((fact) => ({ device, fact })),
+    )
+    for (const device of devicesNow) this.#devices.put(device)
+    for (const id of goneRooms) this.#rooms.delete(id)
+    for (const id of gone) this.#forget(id)
+    this.feed.delete(gone)
+    this.roomFeed.setAll(roomsNow.map(roomRow))
+    this.feed.setAll(devicesNow.map((device) => this.#row(device)))
+    this.roomFeed.delete(goneRooms)
+    if (gone.length > 0) for (const listener of this.#removalListeners) listener(gone)
+    this.commit({ events: facts.map(({ device, fact }) => eventOf(device.id, clock.now(), fact)) })
+  }
+
   // ---- Writing ---------------------------------------------------------------------------------------------------
 
   commit(changes: InventoryChanges): void {
@@ -356,18 +385,4 @@ class StoredInventory implements Inventory {
       comment,
     }
   }
-}
-
-function roomRow({ id, parentId, kind, name, position }: RoomRecord): RoomRow {
-  return { id, parentId, kind, name, position }
-}
-
-function eventOf(deviceId: DeviceId, at: number, fact: DeviceFact): DeviceEventRecord {
-  return { deviceId, at, source: fact.source, event: fact.event, params: { ...fact.params }, failure: fact.failure ?? null }
-}
-
-/** The text without its margins; null where nothing is left. */
-function given(text: string | null): string | null {
-  const trimmed = text?.trim() ?? ''
-  return trimmed === '' ? null : trimmed
 }

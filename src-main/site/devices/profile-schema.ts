@@ -106,6 +106,11 @@ export const profileSchema = z.strictObject({
     write: z.strictObject({ request: request(GROUP), expect: codes }),
     remove: z.strictObject({ request: request(GROUP), expect: codes }),
   }),
+  /** How much such a device can hold, for the checks before anything is sent. */
+  limits: z
+    .strictObject({ memberships: z.int().min(1).max(1000).optional(), keys: z.int().min(0).max(1000).optional() })
+    .refine((limits) => limits.memberships !== undefined || limits.keys !== undefined, 'must limit memberships or keys')
+    .optional(),
   actions: z
     .array(action)
     .max(40)
@@ -116,6 +121,12 @@ export const profileSchema = z.strictObject({
       })
     }),
 })
+
+/** The same as JSON Schema (2020-12), for editors; placeholders and pointers are checked by this program alone. */
+export function profileJsonSchema(): string {
+  const schema = z.toJSONSchema(profileSchema, { io: 'input' })
+  return `${JSON.stringify({ title: 'Groupwright device profile, version 1', ...schema }, null, 2)}\n`
+}
 
 export type ProfileSource = z.output<typeof profileSchema>
 export type LinkMatch = z.output<typeof linkMatch>

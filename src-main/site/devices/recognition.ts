@@ -41,7 +41,7 @@ export async function recognise(
       const read = await readLinks(client, at, signal)
       // A commissioning tool that registers for others answers with an empty list of its own.
       if (read !== undefined && read !== '') links = read
-      profile = profileFor(links, profiles)
+      profile = profileFor(links, profiles, true)
     } catch (thrown) {
       failure = failureOf(thrown, signal)
     }
@@ -80,9 +80,11 @@ function impatient(client: CoapClient): CoapClient {
   }
 }
 
-function profileFor(text: string | undefined, profiles: readonly DeviceProfile[]): DeviceProfile | undefined {
+function profileFor(text: string | undefined, profiles: readonly DeviceProfile[], isWhole = false): DeviceProfile | undefined {
   const links = text === undefined ? undefined : parsed(text)
-  return links === undefined ? undefined : profiles.find((profile) => profile.recognises(links))
+  if (links === undefined) return undefined
+  const named = profiles.find((profile) => profile.isFallback !== true && profile.recognises(links))
+  return named ?? (isWhole ? profiles.find((profile) => profile.isFallback === true && profile.recognises(links)) : undefined)
 }
 
 function parsed(text: string): readonly Link[] | undefined {

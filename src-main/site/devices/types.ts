@@ -71,6 +71,8 @@ export interface DeviceDirectory {
   rooms(): readonly RoomRecord[]
   /** Where and how to talk to it. Throws `device.not-found`, `device.no-address`, `device.no-profile`, `network.down`. */
   contact(id: DeviceId): { readonly contact: DeviceContact; readonly profile: DeviceProfile }
+  /** False where its groups are set by other means; true also where nothing is known of it. */
+  hasGroupTable?(id: DeviceId): boolean
   /** Moves a device to a state and writes the fact into its history. */
   setState(id: DeviceId, state: DeviceState, fact: DeviceFact): void
   /** Writes a fact into its history without moving it. */

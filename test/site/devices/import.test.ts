@@ -68,6 +68,28 @@ const failureOf = (work: () => unknown): unknown => {
 }
 
 describe('a device list', () => {
+  it('tells which devices it names that were heard already, with what the rows say and nothing else', () => {
+    const { inventory, clock, random } = makeSite()
+    const named: unknown[] = []
+    const ports: ImportPorts = {
+      clock,
+      random,
+      groupNames: () => [],
+      checkGroupName: (name) => name,
+      assignGroups: () => undefined,
+      named: (devices) => named.push(...devices),
+    }
+    applyImport(inventory, ports, { text: LIST })
+    expect(named).toEqual([])
+    const id = inventory.all().find(({ name }) => name === 'Light 1')?.id ?? ''
+    inventory.setState(id, 'seen', { source: 'discovery', event: 'heard-first' })
+    expect(applyImport(inventory, ports, { text: 'EUI64\n020000fffe000001\n020000fffe000002' })).toMatchObject({
+      created: 0,
+      updated: 0,
+    })
+    expect(named).toEqual([{ deviceId: id, serial: null, eui64: '020000fffe000001' }])
+  })
+
   it('is previewed without changing anything, then imported, then unchanged', () => {
     const { preview, apply, inventory, groups, pathOf } = makeImportSite()
     const dry = preview(LIST)

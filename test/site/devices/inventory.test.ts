@@ -182,7 +182,7 @@ describe('a device that is heard', () => {
   it('is talked to through its channel and profile, and the failures say what is missing', () => {
     const { inventory, client } = makeSite()
     const { id } = inventory.heard(hearingOf(1))
-    expect(inventory.contact(id).contact).toEqual({ client, at: address(1) })
+    expect(inventory.contact(id).contact).toEqual({ client, at: address(1), deviceId: id, serial: 'SN-1' })
     const unheard = inventory.create(planned)
     const strange = inventory.heard(hearingOf(2, { profileId: null })).id
     const elsewhere = inventory.heard(hearingOf(3, { channelId: 'gone' })).id

@@ -32,11 +32,20 @@ export interface GroupAssignment {
   readonly names: readonly string[]
 }
 
+/** What a row says of a device that was heard before the list named it; null for what it does not say. */
+export interface NamedDevice {
+  readonly deviceId: DeviceId
+  readonly serial: string | null
+  readonly eui64: string | null
+}
+
 export interface ImportPorts extends Pick<ImportState, 'groupNames' | 'checkGroupName'> {
   readonly clock: Clock
   readonly random: Random
   /** Called once, after the devices are durable, when there is anything to assign. */
   assignGroups(assignments: readonly GroupAssignment[]): void
+  /** Called once, after the devices are durable, with those that the list names by number although they were heard already. */
+  named?(devices: readonly NamedDevice[]): void
 }
 
 export interface ImportResult {
@@ -76,6 +85,7 @@ export function applyImport(inventory: Inventory, ports: ImportPorts, input: Imp
   }
   inventory.commit({ rooms: plan.draft.rooms, devices: plan.draft.devices, events: plan.events })
   if (plan.assignments.length > 0) ports.assignGroups(plan.assignments)
+  if (plan.named.length > 0) ports.named?.(plan.named)
   const count = (verdict: ImportRow['verdict']): number => plan.rows.filter((row) => row.verdict === verdict).length
   return { created: count('new'), updated: count('changed'), skipped: plan.rows.length - count('new') - count('changed') }
 }
@@ -89,6 +99,7 @@ interface ImportPlan {
   readonly draft: Draft
   readonly events: readonly DeviceEventRecord[]
   readonly assignments: readonly GroupAssignment[]
+  readonly named: readonly NamedDevice[]
 }
 
 function planImport(state: ImportState, input: ImportInput, now: number, makeId: (prefix: string) => string): ImportPlan {
@@ -100,7 +111,8 @@ function planImport(state: ImportState, input: ImportInput, now: number, makeId:
   const edits = editsByLine(input.edits ?? [])
   const read = isEnough(mapping) ? body.map((row) => readRow(row, mapping, edits, (name) => state.checkGroupName(name))) : []
   const rows = planner.planAll(read)
-  return { table, columns, body, mapping, rows, draft, events: planner.events, assignments: planner.assignments }
+  const { events, assignments, named } = planner
+  return { table, columns, body, mapping, rows, draft, events, assignments, named }
 }
 
 /** The first row is the heading, unless it has an EUI-64 in it: then the file begins with a device. */
@@ -125,6 +137,7 @@ function editsByLine(edits: readonly ImportEdit[]): Edits {
 class RowPlanner {
   readonly events: DeviceEventRecord[] = []
   readonly assignments: GroupAssignment[] = []
+  readonly named: NamedDevice[] = []
   readonly #state: ImportState
   readonly #draft: Draft
   readonly #now: number
@@ -194,6 +207,8 @@ class RowPlanner {
 
   #planChange(row: ReadRow, before: DeviceRecord): ImportRow {
     const { facts } = row
+    const { serial: said = null, eui64: bears = null } = facts
+    if (!isPlanned(before) && (said !== null || bears !== null)) this.named.push({ deviceId: before.id, serial: said, eui64: bears })
     const changes = this.#changes(row, before)
     const current = this.#state.groupNames(before.id)
     const missing = facts.groups.filter((name) => !current.includes(name))

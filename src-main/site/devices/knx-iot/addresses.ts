@@ -1,6 +1,6 @@
 // How devices of the KNX IoT Point API are named and where their groups listen (KNX 3/10/5 as the public stack implements it).
 import { fromHex, toHex } from '#main/base/index.ts'
-import { formatIpv6 } from '#main/wire/ip/index.ts'
+import { formatIpv6, parseIpv6 } from '#main/wire/ip/index.ts'
 
 /** Twelve hex digits: two bytes of the maker, four of the device. */
 export type SerialNumber = string
@@ -84,4 +84,20 @@ export function formatInstallationId(installation: InstallationId): string {
 /** One multicast group for each group address, so that a device hears no more than it has to. */
 export function groupIdOf(groupAddress: number): number {
   return (SMALLEST_GROUP_ID | (groupAddress & 0x7fff_ffff)) >>> 0
+}
+
+/**
+ * The group address whose messages go to a multicast address; undefined where that is none of the installation. Those of more than 16 bits
+ * are for devices of this interface alone: other tools of KNX cannot write them. Site-local alone: both public stacks listen there.
+ */
+export function groupAddressIn(multicastAddress: string, installation: InstallationId): number | undefined {
+  const bytes = parseIpv6(multicastAddress)
+  if (bytes === undefined) return undefined
+  const address = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(12) & 0x7fff_ffff
+  return address > 0 && formatIpv6(bytes) === multicastAddressOf(installation, address) ? address : undefined
+}
+
+/** Where messages of a group address go to by this program's rule, in every network of an installation. */
+export function multicastAddressOf(installation: InstallationId, groupAddress: number): string {
+  return groupMulticastAddress(installation, groupIdOf(groupAddress), 'site-local')
 }

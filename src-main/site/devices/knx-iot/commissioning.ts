@@ -15,6 +15,11 @@ export interface KnxConfiguration {
   readonly publishers: readonly GroupRoute[]
   /** Written before the tables become effective: written later, the older stack sends to its groups no more. */
   readonly groupTokens: readonly GroupToken[]
+  /**
+   * Draws a context id that this device has never sent under; the tokens' own is used where there is none. Writing any token lets the older
+   * stack count from zero under all of them, and a nonce must not come twice.
+   */
+  readonly freshContext?: () => Uint8Array
 }
 
 export interface KnxDifference {
@@ -23,7 +28,16 @@ export interface KnxDifference {
   readonly tables: Readonly<Record<TableName, { readonly write: readonly number[]; readonly remove: readonly number[] }>>
   /** Names of tokens that are missing; what the others hold cannot be read back. */
   readonly tokens: readonly string[]
+  /** Names of tokens of groups that it is to be in no more. */
+  readonly staleTokens: readonly string[]
   readonly isLoaded: boolean
+}
+
+/** Names of the tokens that this program writes for groups. */
+const GROUP_TOKEN = /^g\d{1,10}$/
+
+export function groupTokenId(groupAddress: number): string {
+  return `g${groupAddress}`
 }
 
 export type KnxStep = 'address' | 'start-loading' | 'tables' | 'keys' | 'load-complete' | 'verified'
@@ -33,7 +47,8 @@ export async function compareKnx(device: KnxDevice, wanted: KnxConfiguration): P
   const isLoaded = (await device.loadState()) === 'loaded'
   const sameAddress =
     (await device.individualAddress()) === wanted.individualAddress && (await device.installation()) === wanted.installation
-  const tokenIds = wanted.groupTokens.length === 0 ? [] : await device.tokenIds()
+  const tokenIds = await device.tokenIds()
+  const wantedIds = new Set(wanted.groupTokens.map(({ id }) => id))
   return {
     address: !sameAddress,
     tables: {
@@ -41,14 +56,15 @@ export async function compareKnx(device: KnxDevice, wanted: KnxConfiguration): P
       r: difference(await device.routes('r'), wanted.recipients, sameRoute),
       p: difference(await device.routes('p'), wanted.publishers, sameRoute),
     },
-    tokens: wanted.groupTokens.map(({ id }) => id).filter((id) => !tokenIds.includes(id)),
+    tokens: [...wantedIds].filter((id) => !tokenIds.includes(id)),
+    staleTokens: tokenIds.filter((id) => GROUP_TOKEN.test(id) && !wantedIds.has(id)),
     isLoaded,
   }
 }
 
-export function isEmptyDifference({ address, tables, tokens, isLoaded }: KnxDifference): boolean {
+export function isEmptyDifference({ address, tables, tokens, staleTokens, isLoaded }: KnxDifference): boolean {
   const same = Object.values(tables).every(({ write, remove }) => write.length + remove.length === 0)
-  return !address && same && tokens.length === 0 && isLoaded
+  return !address && same && tokens.length + staleTokens.length === 0 && isLoaded
 }
 
 /**
@@ -80,9 +96,9 @@ export async function configureKnx(
     wanted.recipients.filter(({ id }) => before.tables.r.write.includes(id)),
   )
   onStep('tables')
-  const tokens = wanted.groupTokens.filter(({ id }) => before.tokens.includes(id))
-  if (tokens.length > 0) {
-    await device.writeTokens(tokens)
+  for (const id of before.staleTokens) await device.removeToken(id)
+  if (before.tokens.length > 0) {
+    await writeTokens(device, wanted, before.tokens)
     onStep('keys')
   }
   const state = await device.changeLoadState('load-complete')
@@ -92,6 +108,16 @@ export async function configureKnx(
     throw new AppError('profile.reply-unexpected', 'The device does not hold what was written', { retryable: true })
   onStep('verified')
   return 'written'
+}
+
+/**
+ * All of them, though some are there: the older stack keeps the contexts of others that it heard under a token for as long as the token,
+ * and sends under those once a token has been written.
+ */
+async function writeTokens(device: KnxDevice, { groupTokens, freshContext }: KnxConfiguration, missing: readonly string[]): Promise<void> {
+  const contextId = freshContext?.()
+  for (const { id } of groupTokens) if (!missing.includes(id)) await device.removeToken(id)
+  await device.writeTokens(groupTokens.map((token) => (contextId === undefined ? token : { ...token, contextId })))
 }
 
 function difference<Entry extends { readonly id: number }>(

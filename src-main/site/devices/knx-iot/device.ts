@@ -53,6 +53,8 @@ export interface Datapoint {
   readonly href: string
   /** e.g. `:dpa.421.61`. */
   readonly resourceTypes: readonly string[]
+  /** e.g. `:if.a`: what it can do. */
+  readonly interfaces: readonly string[]
 }
 
 const STATES: ReadonlyMap<number, LoadState> = new Map([
@@ -77,6 +79,11 @@ export class KnxDevice {
   constructor(reach: KnxReach, signal?: AbortSignal) {
     this.#reach = reach
     this.#signal = signal
+  }
+
+  /** How it is reached, for requests that another signal ends. */
+  get reach(): KnxReach {
+    return this.#reach
   }
 
   async identity(): Promise<KnxIdentity> {
@@ -161,15 +168,42 @@ export class KnxDevice {
   }
 
   async removeToken(id: string): Promise<void> {
-    await this.#send('DELETE', ['auth', 'at', id])
+    const path = ['auth', 'at', id]
+    const response = await this.#request('DELETE', path)
+    // One that is not there is 4.04, or 4.00 to the older stack.
+    if (response.code !== '4.04' && response.code !== '4.00') accepted(response, 'DELETE', path)
   }
 
+  /** By the search for datapoints, which everybody may do and which names their interfaces; else by the list of the device. */
   async datapoints(): Promise<readonly Datapoint[]> {
-    const response = await this.#send('GET', ['p'])
-    return linksIn(response).map(({ href, attributes }) => ({
-      href,
-      resourceTypes: (attributes.find(({ name }) => name === 'rt')?.value ?? '').split(' ').filter((word) => word !== ''),
-    }))
+    const { client, at } = this.#reach
+    const found = await new KnxDevice({ client, at }, this.#signal).#searchedDatapoints()
+    return found.length > 0 ? found : datapointsIn(linksIn(await this.#send('GET', ['p'])))
+  }
+
+  async #searchedDatapoints(): Promise<readonly Datapoint[]> {
+    const response = await this.#request('GET', ['.well-known', 'core'], undefined, ['rt=urn:knx:dpa.*'])
+    return response.code === '2.05' ? datapointsIn(linksIn(response)) : []
+  }
+
+  /** Numbers of its functional blocks, e.g. 417; everybody may ask. */
+  async functionalBlocks(): Promise<readonly number[]> {
+    const response = await this.#request('GET', ['.well-known', 'core'])
+    const numbersIn = (points: readonly Datapoint[], pattern: RegExp): readonly number[] =>
+      points.flatMap(({ resourceTypes }) => resourceTypes.flatMap((type) => Number(pattern.exec(type)?.[1] ?? 0) || []))
+    const listed = response.code === '2.05' ? numbersIn(datapointsIn(linksIn(response)), /:fb\.(\d{1,5})$/) : []
+    return listed.length > 0 ? listed : numbersIn(await this.#searchedDatapoints(), /:dpa\.(\d{1,5})\./)
+  }
+
+  /** The value of a datapoint; undefined where it has none to tell. */
+  async readValue(href: string): Promise<CborValue | undefined> {
+    const response = await this.#request('GET', pathOf(href))
+    return response.code === '2.05' ? decodeMap(response.payload).get(KEY.value) : undefined
+  }
+
+  /** The device's LED blinks, or whatever it has to show itself. It stays so until it is told otherwise, past a restart too. */
+  async setProgrammingMode(on: boolean): Promise<void> {
+    await this.#send('PUT', ['dev', 'pm'], encodeMap([[KEY.value, on]]))
   }
 
   /** Changes whenever the tables may have; undefined unless loaded. */
@@ -244,6 +278,18 @@ export class KnxDevice {
     }
     return client.request(at, request, this.#signal === undefined ? {} : { signal: this.#signal })
   }
+}
+
+function pathOf(href: string): readonly string[] {
+  return href.split('/').filter((segment) => segment !== '')
+}
+
+function datapointsIn(links: ReturnType<typeof parseLinkFormat>): readonly Datapoint[] {
+  const words = (attributes: (typeof links)[number]['attributes'], wanted: string): readonly string[] =>
+    (attributes.find(({ name }) => name === wanted)?.value ?? '').split(' ').filter((word) => word !== '')
+  return links
+    .filter(({ href }) => href.startsWith('/'))
+    .map(({ href, attributes }) => ({ href, resourceTypes: words(attributes, 'rt'), interfaces: words(attributes, 'if') }))
 }
 
 function stateIn(map: ReadonlyMap<CborKey, CborValue>): LoadState {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { AppError, concatBytes, decodeCbor, fromHex, systemRandom, toHex, type Random } from '#main/base/index.ts'
 import { parseLinkFormat } from '#main/wire/coap/index.ts'
 import {
+  chooseBinding,
   compareKnx,
   configureKnx,
   decodeGroupMessage,
@@ -11,16 +12,21 @@ import {
   endpointNameOf,
   formatGroupAddress,
   formatIndividualAddress,
+  groupAddressIn,
   groupMulticastAddress,
   isEmptyDifference,
   KnxDevice,
+  multicastAddressOf,
   parseEndpointName,
   parseGroupAddress,
   parseIndividualAddress,
   proveKnxPassword,
   searchRequest,
+  withGroup,
+  withoutGroup,
   type KnxConfiguration,
   type KnxReach,
+  type KnxTables,
   type PasswordOptions,
 } from '#main/site/devices/knx-iot/index.ts'
 import { decodeGroupObject, decodeGroupRoute, encodeGroupObjects, encodeTokens } from '#main/site/devices/knx-iot/tables.ts'
@@ -53,6 +59,75 @@ describe('addresses', () => {
     expect(parseGroupAddress('1/17')).toBe(0x0811)
     expect(['', '32/0/0', '1/8/0', '1/2/256', '0', 'a/b/c'].map(parseGroupAddress)).toEqual(Array.from({ length: 6 }, () => undefined))
     expect(['16.0.0', '1.16.0', '1.1.256', '1.1'].map(parseIndividualAddress)).toEqual(Array.from({ length: 4 }, () => undefined))
+  })
+})
+
+describe('the rule of group addresses', () => {
+  it('reads the addresses that it gives, of 16 bits and of more, and no others', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 0x7fff_ffff }), (groupAddress) => {
+        expect(groupAddressIn(multicastAddressOf(INSTALLATION, groupAddress), INSTALLATION)).toBe(groupAddress)
+      }),
+    )
+    const others = [
+      'ff32:30:fdd7:73e0:94b6:0:8000:1',
+      'ff35:30:fdd7:73e0:94b6:1:8000:1',
+      'ff35:30:fdd7:73e0:94b7:0:8000:1',
+      'ff35:30:fdd7:73e0:94b6:0:0:1',
+      'ff35:30:fdd7:73e0:94b6:0:8000:0',
+      'ff35:20:fdd7:73e0:94b6:0:8000:1',
+      '224.0.1.187',
+      'hall',
+    ]
+    expect(others.map((address) => groupAddressIn(address, INSTALLATION))).toEqual(others.map(() => undefined))
+  })
+})
+
+describe('the datapoints of a group', () => {
+  const point = (href: string, type: string, of: string) => ({ href, resourceTypes: [type], interfaces: [of] })
+  const actuator = [
+    point('/p/o_1_1', ':dpa.417.61', ':if.a'),
+    point('/p/o_2_2', ':dpa.417.51', ':if.s'),
+    point('/p/o_3_3', ':dpa.417.61', ':if.a'),
+  ]
+  const none = { objects: [], recipients: [], publishers: [] }
+
+  it('are the first main function that is free; an actuator obeys several groups, a button speaks to one', () => {
+    const first = chooseBinding(actuator, [])
+    expect(first).toEqual({ href: '/p/o_1_1', flags: ['communicate', 'write'] })
+    const one = withGroup(none, 1, [first])
+    const two = withGroup(one, 2, [chooseBinding(actuator, one.objects)])
+    const three = withGroup(two, 3, [chooseBinding(actuator, two.objects)])
+    expect(three.objects).toEqual([
+      { id: 1, href: '/p/o_1_1', groupAddresses: [1, 3], flags: ['communicate', 'write'] },
+      { id: 2, href: '/p/o_3_3', groupAddresses: [2], flags: ['communicate', 'write'] },
+    ])
+    const button = [point('/p/o_1_1', ':dpa.421.61', ':if.s')]
+    const spoken = withGroup(none, 1, [chooseBinding(button, [])])
+    expect(() => chooseBinding(button, spoken.objects)).toThrow(expect.objectContaining({ code: 'knx.no-datapoint' }) as Error)
+    expect(() => chooseBinding([], [])).toThrow(AppError)
+  })
+
+  it('are in the tables as wanted after any changes, with ids that are kept and used once', () => {
+    const change = fc.record({ address: fc.integer({ min: 1, max: 5 }), point: fc.constantFrom('/a', '/b'), adds: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 20 }), (changes) => {
+        const wanted = new Map<number, string>()
+        let tables: KnxTables = none
+        for (const { address, point: href, adds } of changes) {
+          if (adds) wanted.set(address, href)
+          else wanted.delete(address)
+          tables = adds ? withGroup(tables, address, [{ href, flags: ['write', 'transmit'] }]) : withoutGroup(tables, address)
+        }
+        const bound = tables.objects.flatMap(({ href, groupAddresses }) => groupAddresses.map((address) => [address, href] as const))
+        expect(new Map(bound)).toEqual(wanted)
+        expect(bound).toHaveLength(wanted.size)
+        expect(new Set(tables.publishers.flatMap(({ groupAddresses }) => groupAddresses))).toEqual(new Set(wanted.keys()))
+        for (const entries of [tables.objects, tables.publishers, tables.recipients])
+          expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length)
+        expect(tables.objects.every(({ groupAddresses }) => groupAddresses.length > 0)).toBe(true)
+      }),
+    )
   })
 })
 

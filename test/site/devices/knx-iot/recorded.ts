@@ -9,6 +9,8 @@ export interface Recorded {
   readonly to: string
   readonly request: CoapMessage
   readonly answer: CoapMessage | undefined
+  /** All of them, where a group was asked. */
+  readonly answers: readonly CoapMessage[]
 }
 
 interface Line {
@@ -34,7 +36,7 @@ export function exchangesOf(file: string): readonly Recorded[] {
   return linesOf(file).flatMap(({ note, to, request, responses = [] }) => {
     const asked = request === undefined ? undefined : messageOf(request)
     const answers = responses.map(({ hex }) => messageOf(hex)).filter(({ code }) => code !== '0.00')
-    return asked === undefined || to === undefined ? [] : [{ note, to, request: asked, answer: answers[0] }]
+    return asked === undefined || to === undefined ? [] : [{ note, to, request: asked, answer: answers[0], answers }]
   })
 }
 
