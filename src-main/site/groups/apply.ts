@@ -8,6 +8,7 @@ import { toFailure, type FaultTracker } from './faults.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import { holds, isDoubtful, membershipKey, readMembershipKey } from './plan.ts'
 import { openEntry, viewTable } from './table.ts'
+import type { TableListener } from './take-in.ts'
 import type { MembershipRecord } from './types.ts'
 
 export interface ApplyOptions {
@@ -17,6 +18,7 @@ export interface ApplyOptions {
   readonly locks: KeyedLock
   readonly faults: FaultTracker
   readonly logger: Logger
+  readonly onTable?: TableListener | undefined
 }
 
 /** Devices worked on at once: enough to hide round-trip times, few enough for a low-rate radio. */
@@ -71,6 +73,7 @@ export function createApplyRunner(options: ApplyOptions): JobRunner {
       return
     }
     confirm(line, cell.desired ? entry : null)
+    options.onTable?.(cell.deviceId, before)
   }
 
   /** The new entry comes first, so that the device keeps listening; a full table needs the old one gone before. */
@@ -89,11 +92,10 @@ export function createApplyRunner(options: ApplyOptions): JobRunner {
     const view = viewTable(book, line.cell, line.target, after)
     const { entry, unwanted } = view
     const asWished = unwanted.length === 0 && (!line.cell.desired || holds(entry, line.target))
-    if (asWished) {
-      confirm(line, line.cell.desired ? entry : null)
-      return
-    }
-    keep(line, { outcome: 'failed', applied: openEntry(view, line.target) })
+    if (asWished) confirm(line, line.cell.desired ? entry : null)
+    else keep(line, { outcome: 'failed', applied: openEntry(view, line.target) })
+    options.onTable?.(line.cell.deviceId, after)
+    if (asWished) return
     throw new AppError('profile.not-confirmed', `The device does not show what was written for ${line.target.name}`, {
       retryable: true,
       details: { group: line.target.name, read: entry === null ? null : { name: entry.name, address: entry.address, port: entry.port } },

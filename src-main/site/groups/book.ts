@@ -2,25 +2,20 @@
 // an edit is that of what it touches. draft-ietf-core-groupcomm-bis §2.1.4.
 import { type CoapGroupId, type DeviceId, type GroupId, AppError, KeyedFeed } from '#main/base/index.ts'
 import type { DeviceDirectory, GroupTarget } from '#main/site/devices/index.ts'
-import type { ApplicationGroupRow, CoapGroupRow, MembershipRow, PlanLine } from '#contract/model.ts'
+import type { ApplicationGroupRow, CoapGroupRow, MembershipRow, NamingSettings, PlanLine } from '#contract/model.ts'
 import { canonicalAddress, scopeOf } from './address.ts'
+import { ethernetGroupOf } from './address-ranges.ts'
 import { isOwnAddress, type AllocationPolicy } from './allocation.ts'
+import { count, indexed, unindex } from './book-index.ts'
 import { GroupCatalogue } from './catalogue.ts'
+import type { CellRef, Edit } from './edit.ts'
 import { applicationGroupUri, coapGroupUri } from './names.ts'
+import { DEFAULT_NAMING } from './naming/index.ts'
 import { isDoubtful, membershipKey, membershipRowOf, planLineOf, targetOf, type PlannedDevice } from './plan.ts'
+import { editFromStore, type BookKeys } from './reload.ts'
 import type { ApplicationGroupRecord, CoapGroupRecord, GroupStore, MembershipRecord } from './types.ts'
 
-type CellRef = Pick<MembershipRecord, 'deviceId' | 'groupId'>
-
-/** Changes that become durable and visible together. */
-export interface Edit {
-  readonly coap?: readonly CoapGroupRecord[]
-  readonly removedCoap?: readonly CoapGroupId[]
-  readonly groups?: readonly ApplicationGroupRecord[]
-  readonly removedGroups?: readonly GroupId[]
-  readonly cells?: readonly MembershipRecord[]
-  readonly removedCells?: readonly CellRef[]
-}
+export type { Edit } from './edit.ts'
 
 interface GroupCounts {
   members: number
@@ -43,11 +38,21 @@ export class GroupBook {
   readonly #groupCounts = new Map<DeviceId, number>()
   /** How many groups and device tables hold an address. */
   readonly #addressUse = new Map<string, number>()
+  /** How many groups' frames go to a link-layer group. */
+  readonly #linkUse = new Map<string, number>()
 
   readonly #allocation: AllocationPolicy
+  /** How names of groups travel in requests. */
+  readonly naming: () => NamingSettings
 
-  constructor(store: GroupStore, devices: DeviceDirectory, allocation: AllocationPolicy) {
+  constructor(
+    store: GroupStore,
+    devices: DeviceDirectory,
+    allocation: AllocationPolicy,
+    naming: () => NamingSettings = () => DEFAULT_NAMING,
+  ) {
     this.#allocation = allocation
+    this.naming = naming
     this.#store = store
     this.#devices = devices
     for (const group of store.coapGroups()) this.#putCoap(group)
@@ -103,7 +108,18 @@ export class GroupBook {
   }
 
   isAddressInUse(address: string): boolean {
-    return this.#addressUse.has(canonicalAddress(address))
+    return this.#addressUse.has(canonicalAddress(address)) || this.#allocation.holds?.has(address) === true
+  }
+
+  /** Whether frames to a group that there is go to the same link-layer group. */
+  isAddressCrowded(address: string): boolean {
+    return this.#linkUse.has(ethernetGroupOf(address))
+  }
+
+  /** The names of groups travel otherwise from now on: their URIs are drawn anew. */
+  namingChanged(): void {
+    this.#refreshCells([...this.groups.keys()].flatMap((id) => this.cellsOfGroup(id)))
+    this.#refreshGroups(this.groups.keys())
   }
 
   /** Whether only this tool can have given the address to a device. */
@@ -131,8 +147,21 @@ export class GroupBook {
   /** Makes the edit durable, then visible. Retired groups that nobody holds any more go with it. */
   commit(edit: Edit): void {
     const whole = this.#withFinishedRetirements(edit)
+    this.#allocation.holds?.before(whole, this)
     this.#store.transaction(() => this.#save(whole))
-    const touched = this.#remember(whole)
+    this.#show(whole)
+  }
+
+  /** Takes over what has changed in the store under it. */
+  reload(keys: BookKeys): void {
+    const edit = editFromStore(this.#store, this, keys)
+    this.#allocation.holds?.before(edit, this)
+    this.#show(edit)
+  }
+
+  #show(edit: Required<Edit>): void {
+    const touched = this.#remember(edit)
+    this.#allocation.holds?.after(edit)
     this.#refreshCells(touched.cells)
     this.#refreshGroups(touched.groups)
     this.#refreshCoap(touched.coap)
@@ -225,11 +254,14 @@ export class GroupBook {
     this.#dropCoap(group.id)
     this.#catalogue.putCoap(group)
     this.#useAddress(group.address, 1)
+    count(this.#linkUse, ethernetGroupOf(group.address), 1)
   }
 
   #dropCoap(id: CoapGroupId): void {
     const old = this.#catalogue.dropCoap(id)
-    if (old !== undefined) this.#useAddress(old.address, -1)
+    if (old === undefined) return
+    this.#useAddress(old.address, -1)
+    count(this.#linkUse, ethernetGroupOf(old.address), -1)
   }
 
   #putCell(cell: MembershipRecord): void {
@@ -248,19 +280,15 @@ export class GroupBook {
   }
 
   #useAddress(text: string, by: 1 | -1): void {
-    const address = canonicalAddress(text)
-    const count = (this.#addressUse.get(address) ?? 0) + by
-    if (count > 0) this.#addressUse.set(address, count)
-    else this.#addressUse.delete(address)
+    count(this.#addressUse, canonicalAddress(text), by)
   }
 
   #plannedDevice(id: DeviceId): PlannedDevice {
     const device = this.#devices.get(id)
     if (device === undefined) return { name: id, blocked: 'not-seen' }
-    return {
-      name: device.name,
-      blocked: device.at === null || device.channelId === null ? 'not-seen' : device.profileId === null ? 'no-profile' : null,
-    }
+    if (device.at === null || device.channelId === null) return { name: device.name, blocked: 'not-seen' }
+    const withProfile = this.#devices.hasGroupTable?.(id) === false ? 'other-means' : null
+    return { name: device.name, blocked: device.profileId === null ? 'no-profile' : withProfile }
   }
 
   #refreshCells(refs: readonly CellRef[]): void {
@@ -283,7 +311,7 @@ export class GroupBook {
       rows.push(row)
       const device = devices.get(ref.deviceId) ?? this.#plannedDevice(ref.deviceId)
       devices.set(ref.deviceId, device)
-      const line = planLineOf(cell, target, device)
+      const line = planLineOf(cell, target, device, this.naming())
       if (line === undefined) goneLines.push(key)
       else lines.push(line)
     }
@@ -313,7 +341,7 @@ export class GroupBook {
       }
       const { name, coapGroupId, roomId, comment } = group
       const { members, confirmed } = this.#counts.get(id) ?? { members: 0, confirmed: 0 }
-      rows.push({ id, name, coapGroupId, roomId, comment, uri: applicationGroupUri(coap, name), members, confirmed })
+      rows.push({ id, name, coapGroupId, roomId, comment, uri: applicationGroupUri(coap, name, this.naming()), members, confirmed })
     }
     this.applicationFeed.setAll(rows)
     this.applicationFeed.delete(gone)
@@ -362,16 +390,4 @@ function isConfirmed(row: MembershipRow | undefined): boolean {
 
 function uniqueCells(refs: readonly CellRef[]): Iterable<CellRef> {
   return new Map(refs.map((ref) => [membershipKey(ref), ref])).values()
-}
-
-function indexed<Outer, Inner, Value>(index: Map<Outer, Map<Inner, Value>>, key: Outer): Map<Inner, Value> {
-  const inner = index.get(key) ?? new Map<Inner, Value>()
-  index.set(key, inner)
-  return inner
-}
-
-function unindex<Outer, Inner, Value>(index: Map<Outer, Map<Inner, Value>>, outer: Outer, inner: Inner): void {
-  const entries = index.get(outer)
-  entries?.delete(inner)
-  if (entries?.size === 0) index.delete(outer)
 }

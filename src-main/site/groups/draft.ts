@@ -3,9 +3,10 @@
 import { AppError, newId, type Clock, type CoapGroupId, type DeviceId, type GroupId, type Random } from '#main/base/index.ts'
 import type { DeviceDirectory } from '#main/site/devices/index.ts'
 import type { MembershipChange } from '#contract/model.ts'
-import { allocateAddress, type AllocationPolicy } from './allocation.ts'
+import { readGroupAddress } from './address.ts'
+import { allocateAddress, allocatePort, type AllocationPolicy } from './allocation.ts'
 import type { Edit, GroupBook } from './book.ts'
-import { checkGroupName, DEFAULT_PORT } from './names.ts'
+import { checkGroupName, checkGroupPort, DEFAULT_PORT } from './names.ts'
 import { membershipKey, withWish } from './plan.ts'
 import type { ApplicationGroupRecord, CoapGroupRecord, MembershipRecord } from './types.ts'
 
@@ -49,7 +50,7 @@ export class Draft {
     const namesake = book.groupNamed(name)
     if ((namesake !== undefined && !namesake.retired) || this.#named.has(name)) throw nameTaken(name)
     const left = this.#own(namesake)
-    const served = (group.coapGroupId === undefined ? left : book.coapGroup(group.coapGroupId)) ?? this.#newCoap(name)
+    const served = (group.coapGroupId === undefined ? left : this.#coapGroup(group.coapGroupId)) ?? this.#newCoap(name, group.members ?? [])
     const id = namesake?.id ?? newId('group', random)
     const { roomId = null, comment = '' } = group
     this.put({ id, name, coapGroupId: served.id, roomId, comment, retired: false })
@@ -68,6 +69,36 @@ export class Draft {
 
   put(group: ApplicationGroupRecord): void {
     this.#groups.set(group.id, group)
+  }
+
+  /** Takes a group that this edit has made out of the project again: only its removal from devices is left to do. */
+  retire(id: GroupId): void {
+    const group = this.#groups.get(id)
+    if (group !== undefined) this.put({ ...group, retired: true })
+  }
+
+  /** The CoAP group at that address and port, or a new one of the name, else of a name like it. Throws as the checks of address, port and name do. */
+  coapAt(name: string, address: string, port: number): CoapGroupId {
+    const { book, random } = this.#ports
+    const at = { address: readGroupAddress(address), port: checkGroupPort(port) }
+    const isHere = (group: CoapGroupRecord): boolean => group.address === at.address && group.port === at.port
+    const known = book.coapGroupsAt(at.address, at.port)[0] ?? this.#coap.find(isHere)
+    if (known !== undefined) return known.id
+    const group = { id: newId('coap', random), name: this.#freeCoapName(name), ...at, allocated: false }
+    this.#coap.push(group)
+    this.#coapNames.add(group.name)
+    this.#addresses.add(at.address)
+    return group.id
+  }
+
+  /** A CoAP group that serves no application group any more once this edit is done. */
+  dropCoap(id: CoapGroupId): void {
+    this.#removedCoap.push(id)
+  }
+
+  /** A membership as it was found at its device: a fact, not a wish. */
+  found(cell: MembershipRecord): void {
+    this.#cells.set(membershipKey(cell), { ref: cell, cell })
   }
 
   /** Changes what memberships shall be. Throws `device.not-found`. */
@@ -97,17 +128,29 @@ export class Draft {
     return Object.values(edit).some((rows) => rows.length > 0) ? edit : undefined
   }
 
-  #newCoap(name: string): CoapGroupRecord {
+  #newCoap(name: string, members: readonly DeviceId[]): CoapGroupRecord {
     const { book, random, allocation } = this.#ports
-    const isTaken = (text: string): boolean => book.coapGroupNamed(text) !== undefined || this.#coapNames.has(text)
-    let free = name
-    for (let suffix = 2; isTaken(free); suffix++) free = `${name}-${suffix}`
-    const address = allocateAddress(allocation, random, (text) => book.isAddressInUse(text) || this.#addresses.has(text))
-    const group = { id: newId('coap', random), name: checkGroupName(free), address, port: DEFAULT_PORT, allocated: true }
+    const free = this.#freeCoapName(name)
+    const isInUse = (text: string): boolean => book.isAddressInUse(text) || this.#addresses.has(text)
+    const address = allocateAddress(allocation, random, { isInUse, isCrowded: (text) => book.isAddressCrowded(text), members })
+    const isTaken = (port: number): boolean => [...book.coap.values(), ...this.#coap].some((other) => other.port === port)
+    const port = allocatePort(allocation, random, isTaken, DEFAULT_PORT)
+    const group = { id: newId('coap', random), name: free, address, port, allocated: true }
     this.#coap.push(group)
     this.#coapNames.add(group.name)
     this.#addresses.add(address)
     return group
+  }
+
+  #coapGroup(id: CoapGroupId): CoapGroupRecord {
+    return this.#coap.find((made) => made.id === id) ?? this.#ports.book.coapGroup(id)
+  }
+
+  #freeCoapName(name: string): string {
+    const isTaken = (text: string): boolean => this.#ports.book.coapGroupNamed(text) !== undefined || this.#coapNames.has(text)
+    let free = name
+    for (let suffix = 2; isTaken(free); suffix++) free = `${name}-${suffix}`
+    return checkGroupName(free)
   }
 
   #newCell({ deviceId, groupId }: MembershipChange): MembershipRecord {

@@ -11,20 +11,31 @@ import {
   type Logger,
   type Random,
 } from '#main/base/index.ts'
-import type { DeviceDirectory } from '#main/site/devices/index.ts'
+import type { DeviceDirectory, GroupTableEntry } from '#main/site/devices/index.ts'
 import type { JobRunner } from '#main/site/jobs/index.ts'
-import type { ApplicationGroupRow, CoapGroupRow, DeviceType, MembershipChange, MembershipRow, PlanLine } from '#contract/model.ts'
+import type {
+  ApplicationGroupRow,
+  CoapGroupRow,
+  DeviceType,
+  FactSource,
+  MembershipChange,
+  MembershipRow,
+  NamingSettings,
+  PlanLine,
+} from '#contract/model.ts'
 import { readGroupAddress } from './address.ts'
-import { allocateAddress, type AllocationPolicy } from './allocation.ts'
+import { allocateAddress, allocatePort, type AllocationPolicy } from './allocation.ts'
 import { createApplyRunner } from './apply.ts'
 import { GroupBook, type Edit } from './book.ts'
 import { Draft, nameTaken, type NewApplicationGroup } from './draft.ts'
 import { trackFaults } from './faults.ts'
 import { planRoomGroups } from './from-rooms.ts'
 import { createKeyedLock } from './keyed-lock.ts'
+import { stillDevices, twinStore } from './maintenance/twin.ts'
 import { checkGroupName, checkGroupPort, DEFAULT_PORT } from './names.ts'
 import { orderedLines } from './order.ts'
 import type { ApplicationGroupRecord, GroupStore } from './types.ts'
+import { takeIn, type TableListener, type TableVerdict } from './take-in.ts'
 import { createIdentifyRunner, createVerifyRunner } from './verify.ts'
 
 export interface GroupOptions {
@@ -34,8 +45,12 @@ export interface GroupOptions {
   readonly random: Random
   readonly logger: Logger
   readonly allocation: AllocationPolicy
+  /** How names of groups travel; in the path unless told. */
+  readonly naming?: () => NamingSettings
   /** Told after each edit of the project, not after facts from the network. */
   readonly onProjectChange?: () => void
+  /** Told of each group table that a job has read from its device, once what it says of the memberships is kept. */
+  readonly onTable?: TableListener
 }
 
 export interface JobItem {
@@ -54,10 +69,14 @@ export interface GroupEngine {
   createApplication(group: NewApplicationGroup): GroupId
   updateApplication(id: GroupId, patch: GroupPatch): void
   removeApplication(id: GroupId): void
-  createCoap(group: { readonly name: string; readonly address?: string | undefined; readonly port?: number }): CoapGroupId
+  createCoap(group: { readonly name: string; readonly address?: string | undefined; readonly port?: number | undefined }): CoapGroupId
   updateCoap(id: CoapGroupId, patch: CoapPatch): void
   removeCoap(id: CoapGroupId): void
   setMemberships(changes: readonly MembershipChange[]): void
+  /** What is done to the draft becomes durable as a whole, or not at all. */
+  draft<Result>(work: (draft: Draft) => Result): Result
+  /** Takes in a device's group table that was just read, as a verification does. To be called within `exclusive`. */
+  takeIn(deviceId: DeviceId, table: readonly GroupTableEntry[], source: FactSource): TableVerdict
   /** Puts devices into groups by name, as an imported list asks; groups that are not there are made. */
   assign(pairs: ReadonlyArray<{ readonly deviceId: DeviceId; readonly groupName: string }>): void
   fromRooms(wish: { readonly types: readonly DeviceType[]; readonly roomIds?: readonly string[] | undefined }): {
@@ -76,6 +95,8 @@ export interface GroupEngine {
   identifyItems(ids: readonly DeviceId[]): readonly JobItem[]
   /** For how long `identify` lets devices show themselves from now on. */
   setIdentifySeconds(seconds: number): void
+  /** The groups as they are now, to try what an edit would come to: nothing is kept, nobody is told. */
+  twin(): GroupEngine
   /** Runs work with a device when nothing else is under way with it. */
   exclusive<Result>(id: DeviceId, work: () => Promise<Result>): Promise<Result>
   close(): void
@@ -92,11 +113,13 @@ export interface CoapPatch {
   readonly name?: string | undefined
   readonly address?: string | undefined
   readonly port?: number | undefined
+  /** Another address by the policy of the site, another port by it. */
+  readonly allocate?: 'address' | 'port' | undefined
 }
 
 export function createGroups(options: GroupOptions): GroupEngine {
   const { store, devices, clock, random, allocation } = options
-  const book = new GroupBook(store, devices, allocation)
+  const book = new GroupBook(store, devices, allocation, options.naming)
   const locks = createKeyedLock()
   const faults = trackFaults(devices, clock)
   let identifySeconds = 10
@@ -127,8 +150,19 @@ export function createGroups(options: GroupOptions): GroupEngine {
     return result
   }
 
-  function allocated(): string {
-    return allocateAddress(allocation, random, (address) => book.isAddressInUse(address))
+  function allocated(members: readonly DeviceId[] = []): string {
+    const isCrowded = (address: string): boolean => book.isAddressCrowded(address)
+    return allocateAddress(allocation, random, { isInUse: (address) => book.isAddressInUse(address), isCrowded, members })
+  }
+
+  function allocatedPort(): number {
+    const taken = new Set([...book.coap.values()].map((group) => group.port))
+    return allocatePort(allocation, random, (port) => taken.has(port), DEFAULT_PORT)
+  }
+
+  function membersOn(id: CoapGroupId): readonly DeviceId[] {
+    const cells = book.groupsOn(id).flatMap((group) => book.cellsOfGroup(group.id))
+    return cells.filter((cell) => cell.desired).map((cell) => cell.deviceId)
   }
 
   function requireFreeCoapName(name: string, self?: CoapGroupId): void {
@@ -179,10 +213,14 @@ export function createGroups(options: GroupOptions): GroupEngine {
     })
   }
 
-  function createCoap(group: { readonly name: string; readonly address?: string | undefined; readonly port?: number }): CoapGroupId {
+  function createCoap(group: {
+    readonly name: string
+    readonly address?: string | undefined
+    readonly port?: number | undefined
+  }): CoapGroupId {
     const name = checkGroupName(group.name)
     requireFreeCoapName(name)
-    const port = checkGroupPort(group.port ?? DEFAULT_PORT)
+    const port = checkGroupPort(group.port ?? allocatedPort())
     const address = group.address === undefined ? allocated() : readGroupAddress(group.address)
     requireFreeAddress(address, port)
     const id = newId('coap', random)
@@ -194,10 +232,14 @@ export function createGroups(options: GroupOptions): GroupEngine {
     const before = book.coapGroup(id)
     const name = patch.name === undefined ? before.name : checkGroupName(patch.name)
     requireFreeCoapName(name, id)
-    const port = patch.port === undefined ? before.port : checkGroupPort(patch.port)
-    const address = patch.address === undefined ? before.address : readGroupAddress(patch.address)
+    const chosenPort = patch.allocate === 'port' ? allocatedPort() : patch.port
+    const port = chosenPort === undefined ? before.port : checkGroupPort(chosenPort)
+    const chosen = patch.allocate === 'address' ? allocated(membersOn(id)) : patch.address
+    const address = chosen === undefined ? before.address : readGroupAddress(chosen)
     requireFreeAddress(address, port, id)
-    edit({ coap: [{ id, name, address, port, allocated: before.allocated && address === before.address }] })
+    edit({
+      coap: [{ id, name, address, port, allocated: patch.allocate === 'address' || (before.allocated && address === before.address) }],
+    })
   }
 
   function removeCoap(id: CoapGroupId): void {
@@ -227,7 +269,12 @@ export function createGroups(options: GroupOptions): GroupEngine {
     return draft((made) => {
       let groups = 0
       let memberships = 0
-      for (const { groupId, name, roomId, members } of planRoomGroups(devices, [...book.groups.values()], wish)) {
+      for (const { groupId, name, roomId, members } of planRoomGroups(
+        devices,
+        [...book.groups.values()],
+        wish,
+        options.naming?.().template,
+      )) {
         const known = groupId === undefined ? undefined : book.group(groupId)
         const id = known?.id ?? made.create({ name, roomId })
         if (known === undefined) groups++
@@ -267,8 +314,8 @@ export function createGroups(options: GroupOptions): GroupEngine {
     planFeed: book.planFeed,
     book,
     runners: [
-      createApplyRunner({ book, devices, clock, locks, faults, logger: options.logger }),
-      createVerifyRunner({ book, devices, clock, locks, faults }),
+      createApplyRunner({ book, devices, clock, locks, faults, logger: options.logger, onTable: options.onTable }),
+      createVerifyRunner({ book, devices, clock, locks, faults, onTable: options.onTable }),
       createIdentifyRunner({ devices, locks, seconds: () => identifySeconds }),
     ],
     createApplication,
@@ -278,6 +325,8 @@ export function createGroups(options: GroupOptions): GroupEngine {
     updateCoap,
     removeCoap,
     setMemberships,
+    draft,
+    takeIn: (deviceId, table, source) => takeIn(book, deviceId, table, { at: clock.now(), source }),
     assign,
     fromRooms,
     requests,
@@ -289,6 +338,17 @@ export function createGroups(options: GroupOptions): GroupEngine {
       identifySeconds = seconds
     },
     exclusive: (id, work) => locks.run(id, work),
+    twin: () => twinOf(options, book),
     close: () => subscriptions.forEach((end) => end()),
   }
+}
+
+/** What is written to it is gone with it; addresses in quarantine are no concern of a trial. */
+function twinOf(options: GroupOptions, book: GroupBook): GroupEngine {
+  const { clock, random, logger, naming } = options
+  const allocation = { ...options.allocation, holds: undefined }
+  return createGroups({
+    ...{ store: twinStore(book), devices: stillDevices(options.devices), clock, random, logger, allocation },
+    ...(naming === undefined ? {} : { naming }),
+  })
 }

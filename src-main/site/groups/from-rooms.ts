@@ -18,6 +18,7 @@ export function planRoomGroups(
   devices: Pick<DeviceDirectory, 'all' | 'rooms'>,
   groups: readonly ApplicationGroupRecord[],
   wish: { readonly types: readonly DeviceType[]; readonly roomIds?: readonly string[] | undefined },
+  template = '',
 ): readonly RoomGroup[] {
   const rooms = new Map(devices.rooms().map((room) => [room.id, room]))
   const chosen = wish.roomIds === undefined ? undefined : new Set(wish.roomIds)
@@ -34,7 +35,7 @@ export function planRoomGroups(
     const path = pathUp(rooms, roomId)
     const type = members[0]?.type
     if (type === undefined || path.length === 0 || (chosen !== undefined && !path.some((room) => chosen.has(room.id)))) continue
-    const { name, group } = nameFor(path, type, byName, byRoom.get(roomId) ?? [])
+    const { name, group } = nameFor(path, type, byName, byRoom.get(roomId) ?? [], template)
     const made: RoomGroup = { roomId, name, groupId: group?.id, members: members.map((device) => device.id) }
     planned.push(made)
     // A group without a room now has this one: another room of the same name does not get it too.
@@ -48,11 +49,9 @@ function nameFor(
   type: DeviceType,
   byName: ReadonlyMap<string, ApplicationGroupRecord>,
   ofRoom: readonly ApplicationGroupRecord[],
+  template: string,
 ): { readonly name: string; readonly group: ApplicationGroupRecord | undefined } {
-  const names = roomGroupNames(
-    path.map((room) => room.name),
-    type,
-  )
+  const names = roomGroupNames(path, type, template)
   const last = names.at(-1) ?? type
   const ranked = ofRoom.map((group) => ({ group, rank: rankOf(group.name, names, last) })).filter(({ rank }) => rank >= 0)
   const [best] = ranked.sort((a, b) => a.rank - b.rank)

@@ -1,6 +1,7 @@
 // Names of groups, and the group URIs that carry them: draft-ietf-core-groupcomm-bis §2.2.1, Appendix B.1.
 import { AppError, utf8 } from '#main/base/index.ts'
-import type { DeviceType } from '#contract/model.ts'
+import type { DeviceType, NamingSettings, RoomKind } from '#contract/model.ts'
+import { DEFAULT_NAMING, groupUriOf, renderName } from './naming/index.ts'
 
 /** A name is one Uri-Path segment of a short request, and the key of a device's group table. */
 export const MAX_NAME_BYTES = 63
@@ -39,9 +40,13 @@ export function coapGroupUri(at: { readonly address: string; readonly port: numb
   return at.port === DEFAULT_PORT ? `coap://${host}` : `coap://${host}:${at.port}`
 }
 
-/** The group URI with the application group in its path (Appendix B.1). */
-export function applicationGroupUri(at: { readonly address: string; readonly port: number }, name: string): string {
-  return `${coapGroupUri(at)}/gp/${encodeURIComponent(name)}`
+/** The group URI with the application group named as the site wishes, in its path unless told (Appendix B.1). */
+export function applicationGroupUri(
+  { address, port }: { readonly address: string; readonly port: number },
+  name: string,
+  naming: NamingSettings = DEFAULT_NAMING,
+): string {
+  return groupUriOf(naming, { name, address, port })
 }
 
 const TYPE_SHORT: Readonly<Record<DeviceType, string>> = {
@@ -59,9 +64,16 @@ const ROOM_PART_BYTES = 24
 
 /**
  * Names for the group of one device type in a room, the shortest first: `2.14-light` of the number that the room's name begins with,
- * then with its whole name, then with the rooms above it, for rooms of the same name. `roomNames` goes from the room upwards.
+ * then with its whole name, then with the rooms above it, for rooms of the same name. `rooms` goes from the room upwards. A template of
+ * the site's comes before all of them.
  */
-export function roomGroupNames(roomNames: readonly string[], type: DeviceType): readonly string[] {
+export function roomGroupNames(
+  rooms: ReadonlyArray<{ readonly name: string; readonly kind: RoomKind }>,
+  type: DeviceType,
+  template = '',
+): readonly string[] {
+  const roomNames = rooms.map((room) => room.name)
+  const wished = renderName(template, { rooms, function: TYPE_SHORT[type] }, (text) => shorten(text, ROOM_PART_BYTES))
   const number = /^\S*\d\S*(?=\s)/.exec(roomNames[0]?.trim() ?? '')?.[0]
   const byNumber = number === undefined ? [] : [`${shorten(number, ROOM_PART_BYTES)}-${TYPE_SHORT[type]}`]
   const byName = roomNames.map((_, above) => {
@@ -72,7 +84,8 @@ export function roomGroupNames(roomNames: readonly string[], type: DeviceType): 
       .join('-')
     return `${shorten(part, 48)}-${TYPE_SHORT[type]}`
   })
-  return [...byNumber, ...byName]
+  const isUsable = wished !== undefined && !FORBIDDEN.test(wished) && utf8(wished).length <= MAX_NAME_BYTES
+  return [...(isUsable ? [wished] : []), ...byNumber, ...byName]
 }
 
 function shorten(text: string, limitBytes: number): string {

@@ -1,7 +1,7 @@
 // What is desired against what is applied: rows, plan lines and outcomes as pure functions of one membership.
 // draft-ietf-core-groupcomm-bis §2.2.4.
 import type { GroupTableEntry, GroupTarget } from '#main/site/devices/index.ts'
-import type { MembershipRow, Outcome, PlanLine } from '#contract/model.ts'
+import type { MembershipRow, NamingSettings, Outcome, PlanLine } from '#contract/model.ts'
 import { canonicalAddress } from './address.ts'
 import { applicationGroupUri } from './names.ts'
 import type { ApplicationGroupRecord, CoapGroupRecord, MembershipRecord } from './types.ts'
@@ -55,7 +55,12 @@ export interface PlannedDevice {
   readonly blocked: PlanLine['blocked']
 }
 
-export function planLineOf(cell: MembershipRecord, target: GroupTarget, device: PlannedDevice): PlanLine | undefined {
+export function planLineOf(
+  cell: MembershipRecord,
+  target: GroupTarget,
+  device: PlannedDevice,
+  naming: NamingSettings,
+): PlanLine | undefined {
   const change = changeOf(cell, target)
   if (change === undefined) return undefined
   const shown = change === 'remove' && cell.applied !== null ? cell.applied : target
@@ -66,7 +71,7 @@ export function planLineOf(cell: MembershipRecord, target: GroupTarget, device: 
     deviceName: device.name,
     groupId: cell.groupId,
     groupName: target.name,
-    uri: applicationGroupUri(shown, shown.name),
+    uri: applicationGroupUri(shown, shown.name, naming),
     failure: cell.failure,
     blocked: device.blocked,
   }

@@ -21,7 +21,7 @@ import { canonicalAddress } from './address.ts'
 import type { GroupEngine } from './engine.ts'
 import { fanOut } from './fan-out.ts'
 import { toFailure } from './faults.ts'
-import { coapGroupUri } from './names.ts'
+import { namedRequest, requestUriOf } from './naming/index.ts'
 import type { BenchSecurity, GroupProtection } from './security/bench.ts'
 import { TestRun } from './test-run.ts'
 import type { GroupStore } from './types.ts'
@@ -142,8 +142,9 @@ export function createTestBench(options: TestBenchOptions): TestBench {
     const types = new Set<string>()
     for (const { device, way } of all) {
       const action = way?.profile.actions.find((candidate) => candidate.id === actionId && candidate.types.includes(device.type))
-      const request = action === undefined ? undefined : way?.profile.groupRequest(actionId, target)
-      if (way === undefined || action === undefined || request === undefined) continue
+      const plain = action === undefined ? undefined : way?.profile.groupRequest(actionId, target)
+      if (way === undefined || action === undefined || plain === undefined) continue
+      const request = namedRequest(groups.book.naming(), target, plain)
       for (const type of action.types) types.add(type)
       const { client } = way.contact
       const unicastOnly = options.carriesMulticast?.(client.channelId) === false
@@ -194,7 +195,7 @@ export function createTestBench(options: TestBenchOptions): TestBench {
         action,
         startedAt: clock.now(),
         repeats,
-        uri: requestUri(target, first?.request.path ?? []),
+        uri: first === undefined ? '' : requestUriOf(target, first.request),
         ...sizesOf(shots),
         ...(shots.some((shot) => shot.unicastOnly) ? { unicastOnly: true } : {}),
         ...(prepared.protection === undefined ? {} : { protection: prepared.protection.name }),
@@ -336,7 +337,10 @@ export function createTestBench(options: TestBenchOptions): TestBench {
     feed.set(withSeen(row))
     if (feed.size <= RUNS_KEPT) return
     const oldest = feed.rows().toSorted((a, b) => a.startedAt - b.startedAt)
-    feed.delete(oldest.slice(0, feed.size - RUNS_KEPT).map((other) => other.id))
+    const newest = new Map(oldest.map((other) => [other.groupId, other.id]))
+    // The newest run of a group is what proves it, however many other groups were tested since.
+    const spare = oldest.filter((other) => newest.get(other.groupId) !== other.id)
+    feed.delete(spare.slice(0, feed.size - RUNS_KEPT).map((other) => other.id))
   }
 
   return {
@@ -389,9 +393,6 @@ function addressBook(members: readonly Member[]): (at: SocketAddress) => DeviceI
 }
 
 function protectedBy(protection: GroupProtection | undefined, request: ClientRequest): ClientRequest {
-  return protection === undefined ? request : { ...request, security: protection.security }
-}
-
-function requestUri(target: GroupTarget, path: readonly string[]): string {
-  return `${coapGroupUri(target)}/${path.map(encodeURIComponent).join('/')}`
+  // Some kinds of devices have group keys of their own.
+  return protection === undefined || request.security !== undefined ? request : { ...request, security: protection.security }
 }

@@ -44,6 +44,7 @@ export interface GroupStore {
   memberships(): readonly MembershipRecord[]
   saveMemberships(memberships: readonly MembershipRecord[]): void
   removeMemberships(keys: ReadonlyArray<{ readonly deviceId: DeviceId; readonly groupId: GroupId }>): void
+  /** The newest ones, and the newest of each group besides: what proves a group is not pushed out by tests of others. */
   testRuns(limit: number): readonly TestRunRow[]
   saveTestRun(run: TestRunRow): void
   transaction<Result>(work: () => Result): Result

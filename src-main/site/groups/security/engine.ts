@@ -8,6 +8,7 @@ import type { GroupEngine, JobItem } from '../engine.ts'
 import { SecurityCatalogue } from './catalogue.ts'
 import { securityGroupNames } from './defaults.ts'
 import { evictionEffectOf } from './effects.ts'
+import { reloadSecurity, type SecurityKeys } from './reload.ts'
 import { createSecurityRunner } from './run.ts'
 import { checkSecurityGroupName, DEFAULT_POLICY } from './suites.ts'
 import type { DeviceDoor, KeyManager, ProtectionRecord, SecurityGroupId, SecurityGroupRecord, SecurityStore } from './types.ts'
@@ -68,6 +69,8 @@ export interface SecurityEngine {
   items(lineIds?: readonly string[], isQueued?: (subject: string) => boolean): readonly JobItem[]
   isSubject(subject: string): boolean
   run(subject: string, context: ItemContext): Promise<ItemResult>
+  /** Takes over security groups and protections that have changed in the store under it; `meanwhile` devices and groups do so. */
+  reload(keys: SecurityKeys, meanwhile: () => void): void
   close(): void
 }
 
@@ -79,6 +82,8 @@ export function createSecurity(options: SecurityOptions): SecurityEngine {
   const catalogue = new SecurityCatalogue(store, book, devices)
   const views = new SecurityViews({ catalogue, book, devices, door, manager, clock })
   const runner = createSecurityRunner({ catalogue, views, store, groups, devices, door, manager, clock })
+
+  let isReloading = false
 
   // ---- What follows from elsewhere -------------------------------------------------------------------------------
 
@@ -141,7 +146,8 @@ export function createSecurity(options: SecurityOptions): SecurityEngine {
 
   /** Groups that nobody has chosen for get the default, once a member is known to be able to join. */
   function chooseDefaults(ids: Iterable<GroupId>): void {
-    if (manager === undefined) return
+    // What is there by half is no reason to choose anything.
+    if (manager === undefined || isReloading) return
     const open = [...ids].filter((id) => {
       if (catalogue.protections.has(id) || !catalogue.isInProject(id)) return false
       return book.cellsOfGroup(id).some(({ desired, deviceId }) => desired && door.offer(deviceId)?.supported === true)
@@ -361,6 +367,14 @@ export function createSecurity(options: SecurityOptions): SecurityEngine {
       return protection.securityGroupIds.flatMap((id) => catalogue.groups.get(id)?.name ?? [])
     },
     items: (lineIds, isQueued) => runner.items(lineIds, isQueued),
+    reload(keys, meanwhile) {
+      isReloading = true
+      try {
+        reloadSecurity({ store, catalogue, views, manager, namesOf }, keys, meanwhile)
+      } finally {
+        isReloading = false
+      }
+    },
     isSubject: (subject) => subject.split(' ')[1]?.startsWith(`${ID_PREFIX}-`) === true,
     run: (subject, context) => runner.run(subject, context),
     close() {
