@@ -1,0 +1,3 @@
+// The room's face: roles on a shared laptop.
+export { createAccess, type AccessOptions } from './access.ts'
+export type { Access, AccessRecord, AccessStore, PinRecord } from './types.ts'
