@@ -1,0 +1,10 @@
+// The face of survey.
+export type { AdoptChoice, Adopted } from './adopt.ts'
+export { differencesOf, type Difference, type SiteSnapshot } from './difference.ts'
+export type { DirectoryLookups } from './directories.ts'
+export type { EntryRef } from './drift-edits.ts'
+export type { TableListeners, TableObserver } from './observations.ts'
+export type { ReadWish } from './reader.ts'
+export { createSurvey, type Survey, type SurveyOptions } from './service.ts'
+export { takeDifferences, type TakePorts } from './take.ts'
+export { WATCH_DEFAULTS, type Reading, type ReadingStore, type WatchSettingsStore } from './types.ts'
