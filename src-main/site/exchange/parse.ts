@@ -21,8 +21,12 @@ const NESTED_WITHOUT_END = /^[ \t]*(?:[-?:][ \t]+){64}|(?:[[{][ \t]*){64}/m
 export function parseSiteExport(text: string): SiteDocument {
   const clean = text.replace(/^\uFEFF/, '')
   if (clean.trim() === '') throw new AppError('import.empty', 'The file is empty')
-  const value = upgraded(readText(clean))
-  const parsed = checked(value)
+  return checkSiteDocument(readText(clean))
+}
+
+/** The same for what was read already. */
+export function checkSiteDocument(read: unknown): SiteDocument {
+  const parsed = checked(upgraded(read))
   if (!parsed.success) {
     throw invalid(parsed.error.issues.map((issue) => ({ path: issue.path.map(String).join('/'), message: issue.message })))
   }

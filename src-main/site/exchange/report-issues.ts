@@ -1,4 +1,5 @@
 // What is still open when a site is handed over, as the report lists it.
+import { isProven } from '#main/site/groups/index.ts'
 import type { SiteDocument } from './document.ts'
 import type { ReportText } from './report-text.ts'
 
@@ -24,7 +25,7 @@ export function openIssues(document: SiteDocument, text: ReportText): readonly O
     if (!groupName.has(run.groupId)) return []
     if (run.failure !== null) return [`${run.groupName} (${run.failure.code})`]
     return run.members
-      .filter((member) => member.verdict !== 'heard' && member.verdict !== 'silent-changed' && member.seen !== true)
+      .filter((member) => !isProven(member))
       .map((member) => `${run.groupName}: ${deviceName.get(member.deviceId) ?? member.deviceId} (${text.verdicts[member.verdict]})`)
   })
   const protectionOf = new Map(protections.map((protection) => [protection.groupId, protection]))

@@ -28,6 +28,8 @@ tbody th { font-weight: 600; min-width: 30mm; }
 .code { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; font-size: 8pt; }
 .bare { color: #a40000; font-weight: 600; }
 .small { font-size: 8pt; color: #5b626b; margin: 1mm 0 0; }
+.statement { margin: 5mm 0 0; padding: 2mm 3mm; border: 1pt solid #1a1d21; }
+.statement p { margin: 0; }
 .signatures { break-inside: avoid; }
 .signature { display: inline-block; width: 46%; margin-right: 3%; }
 .signature .line { height: 16mm; border-bottom: 0.75pt solid #1a1d21; }

@@ -62,6 +62,15 @@ export interface ReportText {
   readonly signedInstaller: string
   readonly signedOwner: string
   readonly placeAndDate: string
+  readonly nameOfSigner: string
+  readonly signedFor: string
+  readonly asBuilt: string
+  readonly groupSchedule: string
+  readonly lastAddress: string
+  readonly outOf: (part: string, whole: string) => string
+  readonly withoutReservation: string
+  readonly withReservation: (count: string) => string
+  readonly stated: (devices: string, groups: string) => string
   readonly andMore: (count: string) => string
   readonly moreInFile: (count: string) => string
   readonly states: Readonly<Record<DeviceState, string>>
@@ -84,7 +93,7 @@ export interface ReportText {
 }
 
 const en: ReportText = {
-  title: 'Commissioning report',
+  title: 'Certificate of commissioning',
   site: 'Site',
   organisation: 'Organisation',
   address: 'Address',
@@ -146,7 +155,16 @@ const en: ReportText = {
   signatures: 'Acceptance',
   signedInstaller: 'For the installer',
   signedOwner: 'For the owner',
-  placeAndDate: 'Place, date, name, signature',
+  placeAndDate: 'Place, date, signature',
+  nameOfSigner: 'Name in block letters',
+  signedFor: 'The signatures are for the data set whose digest stands at the head of this certificate.',
+  asBuilt: 'As-built list',
+  groupSchedule: 'Group schedule',
+  lastAddress: 'Last address',
+  outOf: (part, whole) => `${part} of ${whole}`,
+  withoutReservation: 'Commissioned without open points.',
+  withReservation: (count) => `Commissioned with open points: ${count}, listed below.`,
+  stated: (devices, groups) => `Devices configured and read back: ${devices}. Groups proven by their latest test: ${groups}.`,
   andMore: (count) => `… and ${count} more`,
   moreInFile: (count) => `… and ${count} more in the exported report`,
   states: {
@@ -257,7 +275,17 @@ const de: ReportText = {
   signatures: 'Abnahme',
   signedInstaller: 'Für den Errichter',
   signedOwner: 'Für den Betreiber',
-  placeAndDate: 'Ort, Datum, Name, Unterschrift',
+  placeAndDate: 'Ort, Datum, Unterschrift',
+  nameOfSigner: 'Name in Druckbuchstaben',
+  signedFor: 'Die Unterschriften gelten für den Datensatz, dessen Prüfsumme am Anfang dieses Protokolls steht.',
+  asBuilt: 'Bestandsliste',
+  groupSchedule: 'Gruppenverzeichnis',
+  lastAddress: 'Letzte Adresse',
+  outOf: (part, whole) => `${part} von ${whole}`,
+  withoutReservation: 'Ohne offene Punkte in Betrieb genommen.',
+  withReservation: (count) => `Mit offenen Punkten in Betrieb genommen: ${count}, unten aufgeführt.`,
+  stated: (devices, groups) =>
+    `Geräte eingerichtet und zurückgelesen: ${devices}. Gruppen durch ihre letzte Prüfung nachgewiesen: ${groups}.`,
   andMore: (count) => `… und ${count} weitere`,
   moreInFile: (count) => `… und ${count} weitere im exportierten Protokoll`,
   states: {

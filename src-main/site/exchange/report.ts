@@ -2,6 +2,7 @@
 import type { TestMember } from '#contract/model.ts'
 import type { SiteDocument } from './document.ts'
 import { html, type Html } from './html.ts'
+import { signatures, statement } from './report-certificate.ts'
 import { openIssues } from './report-issues.ts'
 import { protectionWords, securityTable } from './report-security.ts'
 import { REPORT_STYLE } from './report-style.ts'
@@ -66,8 +67,8 @@ export function renderReport(document: SiteDocument, options: ReportOptions): st
       </head>
       <body>
         <main>
-          ${heading(context, options)} ${summary(context)} ${issueList(context)} ${groupTable(context)} ${securityTable(context)}
-          ${testTable(context)} ${deviceTables(context)} ${signatures(context)}
+          ${heading(context, options)} ${statement(context)} ${summary(context)} ${issueList(context)} ${groupTable(context)}
+          ${securityTable(context)} ${testTable(context)} ${deviceTables(context)} ${signatures(context)}
         </main>
       </body>
     </html> `
@@ -198,7 +199,7 @@ function groupTable(context: Context): Html {
       </tr> `
     })
   return html`<section>
-    <h2>${text.groups}</h2>
+    <h2>${text.groupSchedule}</h2>
     <table>
       <thead>
         <tr>
@@ -291,7 +292,12 @@ function deviceTables(context: Context): Html {
       left -= shown.length
       return shown.length === 0 ? [] : [{ name, devices: shown }]
     })
-  const columns = [text.name, text.type, text.serial, 'EUI-64', text.model, text.state]
+  const names = new Map(document.applicationGroups.map((group) => [group.id, group.name]))
+  const groupsOf = Map.groupBy(
+    document.memberships.filter((cell) => cell.desired),
+    (cell) => cell.deviceId,
+  )
+  const columns = [text.name, text.type, text.serial, 'EUI-64', text.model, text.lastAddress, text.groups, text.state]
   const tables = byRoom.map(
     ({ name, devices }) =>
       html`<h3>${name === '' ? text.noRoom : name}</h3>
@@ -310,6 +316,13 @@ function deviceTables(context: Context): Html {
                   <td class="code">${device.serial ?? ''}</td>
                   <td class="code">${device.eui64 ?? ''}</td>
                   <td>${device.model ?? ''}</td>
+                  <td class="code">${device.address?.address ?? ''}</td>
+                  <td>
+                    ${(groupsOf.get(device.id) ?? [])
+                      .map((cell) => names.get(cell.groupId) ?? '')
+                      .sort(compare)
+                      .join(', ')}
+                  </td>
                   <td>${text.states[device.state]}</td>
                 </tr> `,
             )}
@@ -317,21 +330,8 @@ function deviceTables(context: Context): Html {
         </table>`,
   )
   return html`<section>
-    <h2>${text.devices}</h2>
+    <h2>${text.asBuilt}</h2>
     ${tables} ${moreNote(document.devices.length, context)}
-  </section>`
-}
-
-function signatures({ text }: Context): Html {
-  const line = (who: string): Html =>
-    html`<div class="signature">
-      <p>${who}</p>
-      <div class="line"></div>
-      <p class="small">${text.placeAndDate}</p>
-    </div>`
-  return html`<section class="signatures">
-    <h2>${text.signatures}</h2>
-    ${line(text.signedInstaller)}${line(text.signedOwner)}
   </section>`
 }
 

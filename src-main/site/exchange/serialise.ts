@@ -3,6 +3,7 @@ import { stringify as stringifyYaml } from 'yaml'
 import { sha256, toHex, utf8 } from '#main/base/index.ts'
 import type { ExportFormat } from '#contract/model.ts'
 import { csvTables } from './csv.ts'
+import { bundleJsonSchema } from './bundle/document.ts'
 import { siteJsonSchema, type SiteDocument } from './document.ts'
 import { renderReport, type ReportOptions } from './report.ts'
 
@@ -21,12 +22,11 @@ export function siteDigest(document: SiteDocument): string {
   return toHex(sha256(siteJson(document)))
 }
 
+/** What needs nothing but the document. */
+export type PlainFormat = Exclude<ExportFormat, 'report-pdf' | 'bundle' | 'td' | 'ditto' | 'rd-links'>
+
 /** Report in PDF is printed from `report-html` by the host. */
-export function exportSite(
-  document: SiteDocument,
-  format: Exclude<ExportFormat, 'report-pdf'>,
-  report: Omit<ReportOptions, 'sha256'>,
-): readonly ExportedFile[] {
+export function exportSite(document: SiteDocument, format: PlainFormat, report: Omit<ReportOptions, 'sha256'>): readonly ExportedFile[] {
   switch (format) {
     case 'json':
       return [{ ending: '.json', bytes: siteJson(document) }]
@@ -44,6 +44,9 @@ export function exportSite(
     case 'report-html':
       return [{ ending: '-report.html', bytes: utf8(renderReport(document, { ...report, sha256: siteDigest(document) })) }]
     case 'json-schema':
-      return [{ ending: '-schema.json', bytes: utf8(siteJsonSchema()) }]
+      return [
+        { ending: '-schema.json', bytes: utf8(siteJsonSchema()) },
+        { ending: '-bundle-schema.json', bytes: utf8(bundleJsonSchema()) },
+      ]
   }
 }

@@ -6,7 +6,9 @@ import { redactDocument } from './details.ts'
 import type { SiteDocument } from './document.ts'
 import { writeWhole } from './files.ts'
 import type { ReportLocale } from './report-text.ts'
+import { fleetFiles, parcelsFor, type Packing, type Snapshot } from './packing.ts'
 import { exportSite, type ExportedFile } from './serialise.ts'
+import type { Parcel, StoredTarget } from './targets/types.ts'
 import type { ExportRecord, ExportStore } from './types.ts'
 
 export interface ExchangeOptions {
@@ -19,6 +21,8 @@ export interface ExchangeOptions {
   readonly tool: string
   readonly printPdf: (html: string) => Promise<Uint8Array>
   readonly canPrintPdf: () => boolean
+  /** What bundles and things need besides. */
+  readonly packing: Packing
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -33,8 +37,10 @@ export interface Exchange {
   /** Values that look like secrets are left out unless `redact` is false. Throws `export.failed` (with what was written before it kept), `export.pdf-unavailable`. */
   export(
     formats: readonly ExportFormat[],
-    options: { readonly locale: ReportLocale; readonly redact?: boolean },
+    options: { readonly locale: ReportLocale; readonly redact?: boolean; readonly receiver?: string | undefined },
   ): Promise<readonly ExportRow[]>
+  /** What a destination is sent, of the site as it is now. */
+  parcels(target: StoredTarget, redact: boolean): Promise<{ readonly parcels: readonly Parcel[]; readonly revision: number }>
   /** The path behind a handle. */
   path(handle: string): string | undefined
 }
@@ -52,6 +58,11 @@ export function createExchange(options: ExchangeOptions): Exchange {
       .map(rowOf),
   )
 
+  function snapshotNow(redact: boolean): Snapshot {
+    const { document, revision } = options.model()
+    return { document: redact ? redactDocument(document) : document, revision }
+  }
+
   function reportOptions(locale: ReportLocale, revision: number) {
     return { locale, at: clock.now(), tool: options.tool, revision, timeZone: options.timeZone }
   }
@@ -63,11 +74,14 @@ export function createExchange(options: ExchangeOptions): Exchange {
   }
 
   async function filesOf(
-    document: SiteDocument,
+    snapshot: Snapshot,
     format: ExportFormat,
     locale: ReportLocale,
-    revision: number,
+    receiver: string | undefined,
   ): Promise<readonly ExportedFile[]> {
+    const { document, revision } = snapshot
+    if (format === 'bundle' || format === 'td' || format === 'ditto' || format === 'rd-links')
+      return fleetFiles(format, snapshot, receiver, options)
     if (format !== 'report-pdf') return exportSite(document, format, reportOptions(locale, revision))
     const [page] = exportSite(document, 'report-html', reportOptions(locale, revision))
     return [{ ending: '-report.pdf', bytes: await options.printPdf(utf8ToText(page?.bytes ?? new Uint8Array()) ?? '') }]
@@ -102,19 +116,23 @@ export function createExchange(options: ExchangeOptions): Exchange {
   return {
     feed,
     report,
-    async export(formats, { locale, redact = true }) {
+    async export(formats, { locale, redact = true, receiver }) {
       if (formats.includes('report-pdf') && !options.canPrintPdf()) {
         throw new AppError('export.pdf-unavailable', 'Nothing here can print to PDF; the HTML report can be printed from a browser')
       }
-      const { document: whole, revision } = options.model()
-      const document = redact ? redactDocument(whole) : whole
+      const { document, revision } = snapshotNow(redact)
       const stem = fileStem(document.site.name, clock.now(), revision)
       const rows: ExportRow[] = []
       for (const format of new Set(formats)) {
-        for (const file of await filesOf(document, format, locale, revision)) rows.push(await write(file, stem, format, revision))
+        for (const file of await filesOf({ document, revision }, format, locale, receiver))
+          rows.push(await write(file, stem, format, revision))
       }
       options.logger.info({ files: rows.length, revision }, 'Site handed over')
       return rows
+    },
+    async parcels(target, redact) {
+      const snapshot = snapshotNow(redact)
+      return { parcels: await parcelsFor(target, snapshot, options), revision: snapshot.revision }
     },
     path: (handle) => store.list().find((record) => record.handle === handle)?.path,
   }

@@ -209,6 +209,17 @@ describe('the report', () => {
     )
   })
 
+  it('states how much is commissioned and proven, what each device is part of, and what is signed for', () => {
+    const [page = ''] = textsOf(hostile(), 'report-html', 'en')
+    expect(page).toContain('Certificate of commissioning')
+    expect(page).toMatch(/Commissioned with open points: \d+, listed below\./)
+    expect(page).toMatch(/Devices configured and read back: \d+ of \d+\. Groups proven by their latest test: \d+ of \d+\./)
+    expect(page).toContain('As-built list')
+    expect(page).toContain('The signatures are for the data set whose digest stands at the head of this certificate.')
+    const empty = { ...hostile(), devices: [], memberships: [], applicationGroups: [], testRuns: [], securityGroups: [], protections: [] }
+    expect(textsOf(empty, 'report-html', 'en')[0]).toContain('Commissioned without open points.')
+  })
+
   it('is written in German too', () => {
     const [page = ''] = textsOf(hostile(), 'report-html', 'de')
     for (const part of [
@@ -240,7 +251,7 @@ describe('the report', () => {
 
   it('lists the first of many open issues of a kind, and how many more there are', () => {
     const [page = ''] = textsOf(large(1250), 'report-html')
-    const issues = page.slice(page.indexOf('Open issues'), page.indexOf('Groups</h2>'))
+    const issues = page.slice(page.indexOf('Open issues'), page.indexOf('Group schedule'))
     expect(issues).toContain('<td class="number">1,250</td>')
     expect(issues.match(/Lamp-/g)).toHaveLength(200)
     expect(issues).toContain('… and 1,150 more')

@@ -9,6 +9,7 @@ import { AppError, seededRandom, silentLogger } from '#main/base/index.ts'
 import { collectSite, createExchange, parseSiteExport, type ExchangeOptions, type ExportRecord } from '#main/site/exchange/index.ts'
 import { exportFailure } from '#main/site/exchange/files.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { testPacking } from './fleet-bench.ts'
 import { randomSite } from './sites.ts'
 
 let folder = ''
@@ -29,6 +30,7 @@ function exchangeIn(directory: string, change: Partial<ExchangeOptions> = {}) {
     tool: 'Groupwright',
     printPdf: (html) => Promise.resolve(new TextEncoder().encode(`%PDF of ${html.length}`)),
     canPrintPdf: () => true,
+    packing: testPacking(),
     clock,
     random: seededRandom(1),
     logger: silentLogger,
@@ -59,6 +61,7 @@ describe('handing over', () => {
       '-report.html',
       '-report.pdf',
       '-schema.json',
+      '-bundle-schema.json',
     ]
     expect(rows.map((row) => row.fileName)).toEqual(endings.map((ending) => stem + ending))
     expect(readdirSync(options.directory).sort()).toEqual(rows.map((row) => row.fileName).sort())
@@ -66,8 +69,8 @@ describe('handing over', () => {
       const bytes = readFileSync(exchange.path(row.handle)!)
       expect(row).toMatchObject({ bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), revision: 17 })
     }
-    expect(records).toHaveLength(9)
-    expect(exchange.feed.size).toBe(9)
+    expect(records).toHaveLength(10)
+    expect(exchange.feed.size).toBe(10)
     const report = readFileSync(exchange.path(rows[6]!.handle)!, 'utf8')
     expect(report).toContain(rows[0]!.sha256)
   })
