@@ -86,6 +86,19 @@ export class AllowList {
     this.#ports.onChange()
   }
 
+  /** The same for many that a list names; what it does not say stays. */
+  expect(devices: readonly ListedDevice[]): void {
+    const fresh = devices.flatMap(({ deviceId, serial, eui64 }) => {
+      const known = this.names.devices.get(deviceId)
+      const next = { deviceId, serial: serial ?? known?.serial ?? null, eui64: eui64 ?? known?.eui64 ?? null }
+      return known?.serial === next.serial && known.eui64 === next.eui64 ? [] : [next]
+    })
+    if (fresh.length === 0) return
+    this.#ports.store.saveListed(fresh)
+    for (const device of fresh) this.names.putDevice(device)
+    this.#ports.onChange()
+  }
+
   /** Null where there are none, or nobody can keep them. */
   sealed(id: string, secrets: LabelSecrets): Uint8Array | null {
     const { vault, logger } = this.#ports

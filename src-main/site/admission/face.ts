@@ -14,7 +14,7 @@ import type {
 import type { OpOutput, OpParsed } from '#contract/ops.ts'
 import type { Limits } from './book.ts'
 import type { DeviceList } from './device-link.ts'
-import type { AdmissionAudit, AdmissionStore, LabelSecrets, LabelVault, VoucherDesk } from './types.ts'
+import type { AdmissionAudit, AdmissionStore, LabelSecrets, LabelVault, ListedDevice, VoucherDesk } from './types.ts'
 
 export interface AdmissionOptions {
   readonly store: AdmissionStore
@@ -45,6 +45,8 @@ export interface Admission {
   /** Throws `join.pledge-unknown`, `device.not-found`, `join.identity-conflict`, `join.duplicate-device`. */
   assign(input: OpParsed<'admission.assign'>, actor: string): void
   scan(input: OpParsed<'admission.scan'>, actor: string): OpOutput<'admission.scan'>
+  /** A person’s list names devices that were heard before: they are expected from now on, under the names of the list. */
+  expect(devices: readonly ListedDevice[]): void
   list(input: OpParsed<'admission.list'>): { total: number; rows: ListEntryRow[] }
   unlist(input: OpParsed<'admission.unlist'>, actor: string): { count: number }
   /** Throws `join.registrar-absent`. */

@@ -23,7 +23,7 @@ import { DeviceLink } from './device-link.ts'
 import type { Admission, AdmissionOptions } from './face.ts'
 import { Pledges } from './pledges.ts'
 import { scan } from './scan.ts'
-import type { LabelSecrets, PledgeRecord, VoucherDesk } from './types.ts'
+import type { LabelSecrets, ListedDevice, PledgeRecord, VoucherDesk } from './types.ts'
 import { AdmissionWindow } from './window.ts'
 
 /** Automatic admissions of one burst are told to the audit together. */
@@ -154,6 +154,10 @@ class OpenAdmission implements Admission {
   }
 
   // ---- Labels ----------------------------------------------------------------------------------------------------
+
+  expect(devices: readonly ListedDevice[]): void {
+    this.#list.expect(devices)
+  }
 
   scan(input: OpParsed<'admission.scan'>, actor: string): OpOutput<'admission.scan'> {
     const { devices, clock, random } = this.#options

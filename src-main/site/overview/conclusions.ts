@@ -10,7 +10,9 @@ import type {
   SecurityFindingRow,
   TestRunRow,
 } from '#contract/model.ts'
-import type { SiteSnapshot } from './types.ts'
+import { findingProblems, withRemedies } from './finding-problems.ts'
+import { isProven } from '#main/site/groups/index.ts'
+import type { GroupEvidence, SiteSnapshot } from './types.ts'
 
 /** More problems of one kind than this are told as one: a list of thousands helps nobody. */
 export const LISTED_PER_KIND = 200
@@ -18,15 +20,6 @@ export const LISTED_PER_KIND = 200
 const NOT_FOUND_YET = new Set<DeviceRow['state']>(['planned', 'expected'])
 /** Devices that react to a group's requests; switches and sensors send them. */
 const REACTING = new Set<DeviceRow['type']>(['luminaire', 'blind', 'thermostat', 'actuator'])
-/** Verdicts that prove a member to be in its group. */
-const PROVEN = new Set<string>(['heard', 'silent-changed'])
-
-export interface GroupEvidence {
-  readonly group: ApplicationGroupRow
-  /** The newest run that is not older than the group's newest change; undefined: to be tested (again). */
-  readonly run: TestRunRow | undefined
-  readonly passed: boolean
-}
 
 /** The newest valid test of each group that has members. Membership changes make older tests void. */
 export function testEvidence(site: SiteSnapshot): readonly GroupEvidence[] {
@@ -42,7 +35,7 @@ export function testEvidence(site: SiteSnapshot): readonly GroupEvidence[] {
     .map((group) => {
       const run = newest.get(group.id)
       const valid = run !== undefined && run.startedAt >= (changedAt.get(group.id) ?? 0) ? run : undefined
-      const passed = valid?.members.every((member) => member.seen === true || PROVEN.has(member.verdict)) ?? false
+      const passed = valid?.members.every(isProven) ?? false
       return { group, run: valid, passed }
     })
 }
@@ -61,11 +54,20 @@ export function progressOf(site: SiteSnapshot): readonly ProgressRow[] {
   return [
     { step: 'site', open: site.checks.filter((check) => check.verdict === 'failed').length, total: site.checks.length },
     { step: 'devices', open: site.devices.filter((device) => NOT_FOUND_YET.has(device.state)).length, total: site.devices.length },
+    admitProgress(site),
     { step: 'groups', open: ungrouped + emptyGroups, total: reacting.length },
     { step: 'apply', open: openChanges(site), total: site.memberships.length },
     { step: 'test', open: evidence.filter((entry) => !entry.passed).length, total: evidence.length },
     { step: 'handover', open: checklist.filter((row) => row.open > 0).length, total: site.devices.length === 0 ? 0 : checklist.length },
   ]
+}
+
+/** Who waits for a person or has failed, and requests for certificates that wait. Nothing is done while somebody who is expected has not come. */
+function admitProgress({ admission, authority }: SiteSnapshot): ProgressRow {
+  const { waiting, failed, enrolled, missing } = admission?.counts ?? { waiting: 0, failed: 0, enrolled: 0, missing: 0 }
+  const open = waiting + failed + (authority?.pending ?? 0)
+  const joined = Math.max(enrolled, authority?.valid ?? 0)
+  return { step: 'admit', open, total: missing > 0 ? open : open + joined }
 }
 
 /** Changes of group tables, and of security groups that devices are in. */
@@ -119,8 +121,9 @@ export function problemsOf(site: SiteSnapshot): readonly ProblemRow[] {
     ...(site.securityFindings ?? []).flatMap(unprotectedProblem),
     ...testEvidence(site).flatMap((entry) => testProblems(entry)),
     ...site.checks.filter((check) => check.verdict === 'failed').map(checkProblem),
+    ...findingProblems(site),
   ]
-  return condense(problems)
+  return condense(withRemedies(problems, site.findings ?? []))
 }
 
 function deviceProblems(device: DeviceRow, site: SiteSnapshot): readonly ProblemRow[] {
@@ -190,7 +193,7 @@ function applyProblem(lineId: string, deviceId: string, deviceName: string, grou
 
 function testProblems(entry: GroupEvidence): readonly ProblemRow[] {
   if (entry.run === undefined || entry.passed) return []
-  const failing = entry.run.members.filter((member) => member.seen !== true && !PROVEN.has(member.verdict)).length
+  const failing = entry.run.members.filter((member) => !isProven(member)).length
   return [{ ...groupProblem('test-failed', 'error', 'test', entry.group), params: { members: failing } }]
 }
 
@@ -223,13 +226,13 @@ function checkProblem(check: SiteSnapshot['checks'][number]): ProblemRow {
 
 /** One row for a kind that has more than `LISTED_PER_KIND`; errors come first, then warnings. */
 function condense(problems: readonly ProblemRow[]): readonly ProblemRow[] {
-  const byKind = Map.groupBy(problems, (problem) => problem.kind)
+  const byKind = Map.groupBy(problems, (problem) => (problem.kind === 'rule' ? `rule ${problem.finding?.rule ?? ''}` : problem.kind))
   const rank = { error: 0, warning: 1, info: 2 }
-  return [...byKind.values()]
-    .flatMap((rows) => {
+  return [...byKind]
+    .flatMap(([kind, rows]) => {
       const first = rows[0]
       if (rows.length <= LISTED_PER_KIND || first === undefined) return rows
-      return [{ ...first, id: `${first.kind} *`, subject: { kind: 'site' as const, id: '*', name: '' }, params: { count: rows.length } }]
+      return [{ ...first, id: `${kind} *`, subject: { kind: 'site' as const, id: '*', name: '' }, params: { count: rows.length } }]
     })
     .sort((a, b) => rank[a.severity] - rank[b.severity])
 }

@@ -3,4 +3,4 @@ export { problemsOf, progressOf, checklistOf, testEvidence, LISTED_PER_KIND } fr
 export { createOverview } from './overview.ts'
 export { createPreflight } from './preflight.ts'
 export type { Finding, Preflight, Probes } from './preflight.ts'
-export type { Overview, OverviewSources, SiteSnapshot } from './types.ts'
+export type { GroupEvidence, Overview, OverviewSources, SiteSnapshot } from './types.ts'

@@ -2,7 +2,7 @@
 import { KeyedFeed } from '#main/base/index.ts'
 import type { Clock, Timer } from '#main/base/index.ts'
 import type { ChecklistRow, ProblemRow, ProgressRow } from '#contract/model.ts'
-import { checklistOf, problemsOf, progressOf } from './conclusions.ts'
+import { checklistOf, problemsOf, progressOf, testEvidence } from './conclusions.ts'
 import type { Overview, OverviewSources, SiteSnapshot } from './types.ts'
 
 /** Conclusions cost one pass over the site; floods of changes share it. */
@@ -27,13 +27,16 @@ export function createOverview(sources: OverviewSources, clock: Clock): Overview
   }
   const { devices, rooms, applicationGroups, memberships, plan, testRuns, exports, checks } = sources
   const followed = [devices, rooms, applicationGroups, memberships, plan, testRuns, exports, checks]
-  const { securityPlan, securityFindings } = sources
-  const ends = [...followed, securityPlan, securityFindings].flatMap((feed) => feed?.subscribe(schedule) ?? [])
+  const { securityPlan, securityFindings, findings, admission, authority } = sources
+  const ends = [...followed, securityPlan, securityFindings, findings, admission, authority].flatMap(
+    (feed) => feed?.subscribe(schedule) ?? [],
+  )
   refresh()
   return {
     progress,
     problems,
     checklist,
+    evidence: () => testEvidence(snapshot(sources)),
     refreshSoon: schedule,
     close() {
       timer?.cancel()
@@ -51,9 +54,12 @@ function snapshot(sources: OverviewSources): SiteSnapshot {
     plan: sources.plan.rows(),
     securityPlan: sources.securityPlan?.rows() ?? [],
     securityFindings: sources.securityFindings?.rows() ?? [],
+    findings: sources.findings?.rows() ?? [],
     testRuns: sources.testRuns.rows(),
     exports: sources.exports.rows(),
     checks: sources.checks.rows(),
+    admission: sources.admission?.rows()[0],
+    authority: sources.authority?.rows()[0],
     revision: sources.revision(),
   }
 }

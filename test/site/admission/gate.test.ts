@@ -47,6 +47,19 @@ describe('listed devices', () => {
     expect(site.admission.gate.admits(pledgeOf('SN-1'))).toMatchObject({ kind: 'wait', code: 'join.window-closed' })
   })
 
+  test('are also those that were heard before a person’s list named them, under the names of the list alone', async () => {
+    const site = admissionSite()
+    const heard = site.inventory.create({ ...device, name: 'heard' })
+    site.inventory.setState(heard, 'seen', { source: 'discovery', event: 'heard-first' })
+    site.admission.open({ minutes: 5 }, ACTOR)
+    const pledge = pledgeOf('SN-1')
+    expect(join(site, pledge)).toBe('join.awaits-decision')
+    site.admission.expect([{ deviceId: heard, serial: 'SN-1', eui64: null }])
+    expect(await rowOf(site, pledge)).toMatchObject({ listed: 'device', deviceId: heard })
+    expect(join(site.reopen(), pledge)).toBe('joined')
+    expect(site.store.listed()).toEqual([{ deviceId: heard, serial: 'SN-1', eui64: null }])
+  })
+
   test('under “ask” they wait for a person', () => {
     const site = admissionSite()
     site.inventory.create({ ...device, serial: 'SN-1' })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { checklistOf, LISTED_PER_KIND, problemsOf, progressOf, testEvidence } from '#main/site/overview/index.ts'
 import type { SiteSnapshot } from '#main/site/overview/index.ts'
-import type { ApplicationGroupRow, DeviceRow, MembershipRow, TestRunRow } from '#contract/model.ts'
+import type { AdmissionRow, ApplicationGroupRow, DeviceRow, MembershipRow, TestRunRow } from '#contract/model.ts'
 
 const empty: SiteSnapshot = {
   devices: [],
@@ -123,11 +123,24 @@ describe('progress', () => {
     expect(progressOf(empty).map((row) => [row.step, row.open, row.total])).toEqual([
       ['site', 0, 0],
       ['devices', 0, 0],
+      ['admit', 0, 0],
       ['groups', 0, 0],
       ['apply', 0, 0],
       ['test', 0, 0],
       ['handover', 1, 0],
     ])
+  })
+
+  it('counts who waits or has failed at Admit, and is done only when everybody who is expected has joined', () => {
+    const admit = (counts: Partial<AdmissionRow['counts']>, authority?: SiteSnapshot['authority']): unknown => {
+      const none = { waiting: 0, joining: 0, failed: 0, enrolled: 0, denied: 0, listed: 0, missing: 0 }
+      return progressOf({ ...empty, admission: { counts: { ...none, ...counts } }, authority }).find((row) => row.step === 'admit')
+    }
+    expect(admit({ listed: 3, missing: 3 })).toEqual({ step: 'admit', open: 0, total: 0 })
+    expect(admit({ waiting: 2, failed: 1, enrolled: 1, listed: 4, missing: 3 })).toEqual({ step: 'admit', open: 3, total: 3 })
+    expect(admit({ enrolled: 1, listed: 3, missing: 2 }, { pending: 0, valid: 1 })).toEqual({ step: 'admit', open: 0, total: 0 })
+    expect(admit({ enrolled: 3, listed: 3 }, { pending: 1, valid: 4 })).toEqual({ step: 'admit', open: 1, total: 5 })
+    expect(admit({ enrolled: 3, listed: 3 }, { pending: 0, valid: 3 })).toEqual({ step: 'admit', open: 0, total: 3 })
   })
 
   it('keeps the hand-over open until the present revision is exported', () => {
