@@ -10,8 +10,8 @@ import { guarded } from './sqlite-failure.ts'
 export interface AuditLog {
   /** Durable when it returns. Secrets are taken out of the details by the names of their members. */
   append(actor: string, action: string, details?: Readonly<Record<string, unknown>>): AuditEntry
-  /** Newest first; entries before the sequence number `before`, or the newest ones. */
-  page(before: number | undefined, limit: number): readonly AuditEntry[]
+  /** Newest first; entries before the sequence number `before`, or the newest ones; with `search` those that hold it anywhere. */
+  page(before: number | undefined, limit: number, search?: string): readonly AuditEntry[]
   /** Recomputes the whole chain; `brokenAt` is the first entry that does not fit. */
   verify(): AuditVerdict
 }
@@ -44,7 +44,10 @@ export function createAuditLog(database: SiteDatabase, clock: Clock): AuditLog {
     'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
   )
   const selectHead = raw.prepare<[string], { value: string }>('SELECT value FROM meta WHERE key = ?')
-  const selectPage = raw.prepare<[number, number], AuditColumns>('SELECT * FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?')
+  // instr takes what was typed as it is: no character of it means anything else.
+  const selectPage = raw.prepare<[{ before: number; limit: number; search: string }], AuditColumns>(`
+    SELECT * FROM audit WHERE sequence < @before AND instr(lower(actor || ' ' || action || ' ' || details), @search) > 0
+    ORDER BY sequence DESC LIMIT @limit`)
   const selectAll = raw.prepare<[], AuditColumns>('SELECT * FROM audit ORDER BY sequence')
 
   return {
@@ -59,7 +62,8 @@ export function createAuditLog(database: SiteDatabase, clock: Clock): AuditLog {
         saveHead.run(HEAD_KEY, canonicalJson({ sequence, hash }))
         return { sequence, at: entry.at, actor, action, details: fromJson(entry.details, isMembers), hash }
       }),
-    page: (before, limit) => guarded(() => selectPage.all(before ?? Number.MAX_SAFE_INTEGER, Math.max(0, limit))).map(toEntry),
+    page: (before = Number.MAX_SAFE_INTEGER, limit, search = '') =>
+      guarded(() => selectPage.all({ before, limit: Math.max(0, limit), search: search.trim().toLowerCase() })).map(toEntry),
     verify: () =>
       guarded(() => {
         let previous = BEFORE_FIRST

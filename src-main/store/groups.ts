@@ -23,7 +23,7 @@ interface ApplicationGroupColumns {
   retired: number
 }
 
-interface MembershipColumns {
+export interface MembershipColumns {
   device_id: string
   group_id: string
   desired: number
@@ -67,7 +67,12 @@ export function createGroupStore(database: SiteDatabase): GroupStore {
         .map((column) => `${column} = excluded.${column}`)
         .join(', ')}`)
   const deleteMembership = raw.prepare<[string, string]>('DELETE FROM membership WHERE device_id = ? AND group_id = ?')
-  const selectRuns = raw.prepare<[number], { body: string }>('SELECT body FROM test_run ORDER BY started_at DESC, id LIMIT ?')
+  const selectRuns = raw.prepare<
+    [number],
+    { body: string }
+  >(`SELECT body FROM test_run WHERE id IN (SELECT id FROM test_run ORDER BY started_at DESC, id LIMIT ?)
+       OR started_at = (SELECT MAX(other.started_at) FROM test_run AS other WHERE other.group_id = test_run.group_id)
+     ORDER BY started_at DESC, id`)
   const upsertRun = raw.prepare<[string, string, number, string]>(`
     INSERT INTO test_run (id, group_id, started_at, body) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET group_id = excluded.group_id, started_at = excluded.started_at, body = excluded.body`)
@@ -123,7 +128,7 @@ function toApplicationGroup(row: ApplicationGroupColumns): ApplicationGroupRecor
   return { id, name, coapGroupId: row.coap_group_id, roomId: row.room_id, comment, retired: row.retired !== 0 }
 }
 
-function fromMembership(membership: MembershipRecord): MembershipColumns {
+export function fromMembership(membership: MembershipRecord): MembershipColumns {
   const { deviceId, groupId, desired, outcome, at, source, failure, applied } = membership
   return {
     device_id: deviceId,
@@ -139,7 +144,7 @@ function fromMembership(membership: MembershipRecord): MembershipColumns {
   }
 }
 
-function toMembership(row: MembershipColumns): MembershipRecord {
+export function toMembership(row: MembershipColumns): MembershipRecord {
   const { applied_name: name, applied_address: address, applied_port: port } = row
   return {
     deviceId: row.device_id,

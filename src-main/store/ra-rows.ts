@@ -319,8 +319,8 @@ export function historyFromRow(row: HistoryRow): HistoryEntry {
 }
 
 /** Canonical as it stands: written several times in each enrolment. */
-function requesterText({ identities, key, kind, name }: Requester): string {
-  return JSON.stringify({ identities, key, kind, name })
+function requesterText({ identities, key, kind, maker, name }: Requester): string {
+  return JSON.stringify({ identities, key, kind, maker, name })
 }
 
 function requesterOf(text: string): Requester {
@@ -329,12 +329,13 @@ function requesterOf(text: string): Requester {
 
 function isRequester(value: unknown): value is Requester {
   if (typeof value !== 'object' || value === null) return false
-  const { kind, name, key, identities } = value as Record<string, unknown>
+  const { kind, name, key, identities, maker } = value as Record<string, unknown>
   return (
     typeof kind === 'string' &&
     Object.hasOwn(CREDENTIALS, kind) &&
     typeof name === 'string' &&
     typeof key === 'string' &&
+    (maker === undefined || typeof maker === 'string') &&
     isTexts(identities)
   )
 }

@@ -17,7 +17,7 @@ interface UpstreamRow {
   readonly until_at: number
 }
 
-const STATES: Readonly<Record<UpstreamState, true>> = { queued: true, answered: true, failed: true, running: true, done: true }
+const STATES: Readonly<Record<UpstreamState, true>> = { queued: true, answered: true, failed: true, running: true, done: true, sent: true }
 
 export function createUpstreamStore(database: Database): UpstreamStore {
   const all = database.prepare<[], UpstreamRow>('SELECT * FROM ra_upstream ORDER BY rowid')

@@ -25,7 +25,7 @@ export function inMemory(bytes: Buffer): Database {
 }
 
 /** Columns that make up the project: what the installer decides, not what the network says. */
-const PROJECT_COLUMNS: Readonly<Record<string, readonly string[]>> = {
+export const PROJECT_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   room: ['parent_id', 'kind', 'name', 'position'],
   device: ['name', 'type', 'room_id', 'eui64', 'serial', 'comment'],
   coap_group: ['name', 'address', 'port'],
@@ -33,6 +33,17 @@ const PROJECT_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   membership: ['desired'],
   security_group: ['name', 'suite', 'policy', 'comment'],
   group_protection: ['security_groups', 'reason'],
+  room_template: ['record'],
+  room_template_use: ['record'],
+}
+
+/** Told of the transactions of a connection, to write along with them. */
+export interface TransactionWatcher {
+  /** How much it has noted: what was noted after this is void when the work is rolled back. */
+  mark(): number
+  rolledBack(mark: number): void
+  /** Inside the outermost transaction, after its work. */
+  beforeCommit(): void
 }
 
 export class SiteDatabase {
@@ -41,6 +52,7 @@ export class SiteDatabase {
   readonly #writeRevision: BetterSqlite3.Statement<[string]>
   readonly #listeners = new Set<() => void>()
   #projectChanged = false
+  #watcher: TransactionWatcher | undefined
 
   /** Takes over a connection whose schema is the current one. */
   constructor(raw: Database) {
@@ -69,12 +81,27 @@ export class SiteDatabase {
     return () => this.#listeners.delete(listener)
   }
 
+  watchTransactions(watcher: TransactionWatcher): void {
+    this.#watcher = watcher
+  }
+
   /** All of the work is durable when this returns, or none of it. Inner transactions belong to the outermost one. */
   transaction<Result>(work: () => Result): Result {
+    const mark = this.#watcher?.mark() ?? 0
+    try {
+      return this.#transaction(work)
+    } catch (thrown) {
+      this.#watcher?.rolledBack(mark)
+      throw thrown
+    }
+  }
+
+  #transaction<Result>(work: () => Result): Result {
     if (this.raw.inTransaction) return guarded(this.raw.transaction(work))
     this.#takeMark()
     const counted = this.raw.transaction(() => {
       const value = work()
+      this.#watcher?.beforeCommit()
       const grown = this.#takeMark()
       if (grown) this.#writeRevision.run(String(Number(this.#readRevision.get()?.value ?? '0') + 1))
       return { value, grown }

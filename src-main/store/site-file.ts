@@ -20,17 +20,21 @@ import { AppError } from '#main/base/index.ts'
 import type { DeviceStore } from '#main/site/devices/index.ts'
 import type { ExportStore } from '#main/site/exchange/index.ts'
 import type { GroupStore, SecurityStore } from '#main/site/groups/index.ts'
+import type { HistoryStore } from '#main/site/history/index.ts'
 import type { JobStore } from '#main/site/jobs/index.ts'
+import type { TemplateStore } from '#main/site/templates/index.ts'
 import { createAuditLog, type AuditLog } from './audit.ts'
 import { newestBackup, writeBackup } from './backups.ts'
 import { createDeviceStore } from './devices.ts'
 import { createExportStore } from './exports.ts'
 import { createGroupStore } from './groups.ts'
+import { createHistoryStore } from './history.ts'
 import { corrupt, inspectSiteFile } from './inspect.ts'
 import { createJobStore } from './jobs.ts'
 import { MetaStore, readSummary, type NewSite, type SiteMeta, type SiteSummary } from './meta.ts'
 import { CURRENT_VERSION, fileVersion, migrate, refuseNewer } from './migrate.ts'
 import { createSecurityStore } from './security.ts'
+import { createTemplateStore } from './templates.ts'
 import { APPLICATION_ID, connect, inMemory, SiteDatabase, type Database } from './site-database.ts'
 import { lockSite, type SiteLock } from './site-lock.ts'
 import { guarded } from './sqlite-failure.ts'
@@ -54,6 +58,8 @@ export interface SiteFile {
   readonly jobs: JobStore
   readonly audit: AuditLog
   readonly exports: ExportStore
+  readonly history: HistoryStore
+  readonly templates: TemplateStore
   /** The connection, for the stores that are made apart from this file. */
   readonly database: Database
   meta(): SiteMeta
@@ -241,6 +247,8 @@ class OpenSiteFile implements SiteFile {
   readonly jobs: JobStore
   readonly audit: AuditLog
   readonly exports: ExportStore
+  readonly history: HistoryStore
+  readonly templates: TemplateStore
   readonly database: Database
   readonly #site: SiteDatabase
   readonly #meta: MetaStore
@@ -260,6 +268,8 @@ class OpenSiteFile implements SiteFile {
     this.jobs = createJobStore(this.#site)
     this.audit = createAuditLog(this.#site, ports.clock)
     this.exports = createExportStore(this.#site)
+    this.history = createHistoryStore(this.#site)
+    this.templates = createTemplateStore(this.#site)
     openHere.add(path)
   }
 

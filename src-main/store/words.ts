@@ -47,7 +47,7 @@ export const factSources: Words<FactSource> = {
   test: true,
 }
 export const outcomes: Words<Outcome> = { planned: true, sent: true, confirmed: true, failed: true, unknown: true }
-export const jobKinds: Words<JobKind> = { apply: true, verify: true, identify: true }
+export const jobKinds: Words<JobKind> = { apply: true, verify: true, identify: true, push: true, prove: true }
 export const jobStates: Words<JobState> = { running: true, paused: true, done: true, cancelled: true }
 export const itemStates: Words<ItemState> = { pending: true, running: true, ok: true, warning: true, failed: true, skipped: true }
 export const exportFormats: Words<ExportFormat> = {
@@ -57,4 +57,8 @@ export const exportFormats: Words<ExportFormat> = {
   'report-html': true,
   'report-pdf': true,
   'json-schema': true,
+  bundle: true,
+  td: true,
+  ditto: true,
+  'rd-links': true,
 }
