@@ -1,6 +1,7 @@
 // What can be followed: each feed is a set of rows by key. A subscriber gets a snapshot, then deltas, at most ten a second.
 import type { z } from 'zod'
 import {
+  accessRow,
   admissionRow,
   applicationGroupRow,
   checklistRow,
@@ -9,10 +10,16 @@ import {
   deviceRow,
   directoryRow,
   discoveryRow,
+  driftRow,
   exportRow,
+  findingRow,
   groupProtectionRow,
+  groupSettingsRow,
+  historyRow,
+  maintenanceRow,
   jobItemRow,
   jobRow,
+  joiningRow,
   linkRow,
   membershipRow,
   planLine,
@@ -20,6 +27,7 @@ import {
   preferencesRow,
   problemRow,
   progressRow,
+  pushTargetRow,
   raRow,
   roomRow,
   securityDeviceRow,
@@ -29,12 +37,18 @@ import {
   securityPlanLine,
   securityStateRow,
   sessionRow,
+  surveyRow,
+  templateRow,
+  templateUseRow,
   testRunRow,
   traceRow,
+  walkRow,
+  writerRow,
 } from './model.ts'
 
 export const feeds = {
   session: { key: 'key', row: sessionRow },
+  access: { key: 'key', row: accessRow },
   preferences: { key: 'key', row: preferencesRow },
   progress: { key: 'step', row: progressRow },
   checks: { key: 'check', row: checkRow },
@@ -46,12 +60,21 @@ export const feeds = {
   applicationGroups: { key: 'id', row: applicationGroupRow },
   memberships: { key: 'key', row: membershipRow },
   plan: { key: 'id', row: planLine },
+  templates: { key: 'id', row: templateRow },
+  templateUses: { key: 'roomId', row: templateUseRow },
+  walk: { key: 'key', row: walkRow },
   jobs: { key: 'id', row: jobRow },
   /** Items of unfinished jobs and of the newest finished job of each kind. */
   jobItems: { key: 'key', row: jobItemRow },
   testRuns: { key: 'id', row: testRunRow },
+  /** The newest entries of the journal; older ones are asked for in pages. */
+  history: { key: 'key', row: historyRow },
+  /** Maintenance of groups that has not reached every device yet. */
+  maintenance: { key: 'id', row: maintenanceRow },
   checklist: { key: 'item', row: checklistRow },
   exports: { key: 'handle', row: exportRow },
+  pushTargets: { key: 'id', row: pushTargetRow },
+  writer: { key: 'key', row: writerRow },
   directory: { key: 'key', row: directoryRow },
   links: { key: 'id', row: linkRow },
   security: { key: 'key', row: securityStateRow },
@@ -61,11 +84,18 @@ export const feeds = {
   securityDevices: { key: 'deviceId', row: securityDeviceRow },
   securityPlan: { key: 'id', row: securityPlanLine },
   securityFindings: { key: 'id', row: securityFindingRow },
+  /** What all checks say, those of security groups among them. */
+  findings: { key: 'id', row: findingRow },
+  groupSettings: { key: 'key', row: groupSettingsRow },
   ra: { key: 'key', row: raRow },
   admission: { key: 'key', row: admissionRow },
   /** Devices that have asked to join; their timelines are pulled. */
   pledges: { key: 'key', row: pledgeRow },
+  joining: { key: 'key', row: joiningRow },
   /** What has passed; entries are pulled in pages. */
+  /** Devices against what was applied to them. */
+  drift: { key: 'deviceId', row: driftRow },
+  survey: { key: 'key', row: surveyRow },
   trace: { key: 'key', row: traceRow },
 } as const
 

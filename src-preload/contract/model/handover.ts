@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { step } from './overview.ts'
 import { timeMs } from './states.ts'
 
-export const exportFormat = z.enum(['json', 'yaml', 'csv', 'report-html', 'report-pdf', 'json-schema'])
+export const exportFormat = z.enum(['json', 'yaml', 'csv', 'report-html', 'report-pdf', 'json-schema', 'bundle', 'td', 'ditto', 'rd-links'])
 export type ExportFormat = z.infer<typeof exportFormat>
 
 export const exportRow = z.object({

@@ -16,11 +16,11 @@ export const planLine = z.object({
   /** The last attempt's failure. */
   failure: failure.nullable(),
   /** Why it cannot be run now, if so. */
-  blocked: z.enum(['not-seen', 'no-profile']).nullable(),
+  blocked: z.enum(['not-seen', 'no-profile', 'other-means']).nullable(),
 })
 export type PlanLine = z.infer<typeof planLine>
 
-export const jobKind = z.enum(['apply', 'verify', 'identify'])
+export const jobKind = z.enum(['apply', 'verify', 'identify', 'push', 'prove'])
 export type JobKind = z.infer<typeof jobKind>
 export const jobState = z.enum(['running', 'paused', 'done', 'cancelled'])
 export type JobState = z.infer<typeof jobState>

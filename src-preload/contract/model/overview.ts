@@ -1,8 +1,9 @@
 // The rail, the preflight checks and the problems.
 import { z } from 'zod'
+import { findingRow } from './rules.ts'
 import { timeMs } from './states.ts'
 
-export const step = z.enum(['site', 'devices', 'groups', 'apply', 'test', 'handover'])
+export const step = z.enum(['site', 'devices', 'admit', 'groups', 'apply', 'test', 'handover'])
 export type Step = z.infer<typeof step>
 
 /** Open work of one step of the rail: `open` 0 with `total` > 0 is done. */
@@ -44,6 +45,8 @@ export const problemKind = z.enum([
   'apply-failed',
   'test-failed',
   'check-failed',
+  /** A check of the groups: `finding` says which. */
+  'rule',
 ])
 export type ProblemKind = z.infer<typeof problemKind>
 
@@ -55,5 +58,7 @@ export const problemRow = z.object({
   /** What it concerns, to jump to. */
   subject: z.object({ kind: z.enum(['device', 'group', 'room', 'job', 'check', 'site']), id: z.string(), name: z.string() }),
   params: z.record(z.string(), z.union([z.string(), z.number()])),
+  /** The finding of a check that it tells, with what can be pressed. */
+  finding: findingRow.pick({ id: true, source: true, rule: true, remedies: true }).optional(),
 })
 export type ProblemRow = z.infer<typeof problemRow>

@@ -94,8 +94,39 @@ export const raUpstreamRow = raUpstream.extend({
   anchors: z.array(z.string()),
   /** Until when this authority's own certificate there is good; null while it has none. */
   credentialUntil: timeMs.nullable(),
+  /** How this program hears of what becomes of the server's authority (RFC 9482 §2.6). */
+  listening: z.object({
+    /** `observed`: told by itself; `polled`: asked now and then; `unheard`: no answer that can be believed; `off`: without roots, or over HTTP without a certificate there, there is no way. */
+    state: z.enum(['observed', 'polled', 'unheard', 'off']),
+    heardAt: timeMs.nullable(),
+    /** Why nothing was heard, or not believed. */
+    problem: failure.nullable(),
+  }),
 })
 export type RaUpstreamRow = z.infer<typeof raUpstreamRow>
+
+/** What an authority above has announced, or was found when it was asked, and what became of it. */
+export const raNewsRow = z.object({
+  id: z.string(),
+  server: z.string(),
+  at: timeMs,
+  kind: z.enum(['key-update', 'certificate', 'revocation', 'crl']),
+  /** Whose it is: the subject of a certificate, the issuer of a list. */
+  subject: z.string(),
+  /** SHA-256 of a certificate, hex. */
+  fingerprint: z.string().nullable(),
+  /** Of the certificate that is revoked, hex. */
+  serial: z.string().nullable(),
+  crl: z.object({ number: z.number().int().nullable(), revoked: z.number().int(), nextUpdate: timeMs.nullable() }).nullable(),
+  /**
+   * `offered`: a new root that a trusted one vouches for waits for a decision; `taken`, `dismissed`: that decision. `kept`: a list that is
+   * used. `own-revoked`: this program's own certificate there, or its authority's, is revoked; `root-revoked`: a trusted root is said to be. `noted`: nothing follows.
+   */
+  outcome: z.enum(['offered', 'taken', 'dismissed', 'kept', 'own-revoked', 'root-revoked', 'noted']),
+  /** Who has decided. */
+  by: z.string().nullable(),
+})
+export type RaNewsRow = z.infer<typeof raNewsRow>
 
 /** The single row of the `ra` feed; lists are pulled. */
 export const raRow = z.object({
@@ -122,6 +153,8 @@ export const raRow = z.object({
   authorities: z.array(raAuthority),
   anchors: z.array(raAnchor),
   upstreams: z.array(raUpstreamRow),
+  /** New roots of authorities above that wait for a decision. */
+  offers: z.number().int(),
   /** Where devices reach it. */
   uris: z.array(z.string()),
 })
@@ -133,7 +166,13 @@ export const raRequestRow = z.object({
   id: z.string(),
   kind: z.enum(['ir', 'cr', 'p10cr', 'kur', 'rr']),
   /** By what it was authenticated, and what that credential calls the device. */
-  requester: z.object({ kind: requesterKind, name: z.string(), identities: z.array(z.string()) }),
+  requester: z.object({
+    kind: requesterKind,
+    name: z.string(),
+    identities: z.array(z.string()),
+    /** Subject of the manufacturer's authority that is trusted; null where it is no certificate of a manufacturer. */
+    maker: z.string().nullable(),
+  }),
   subject: z.string(),
   keyType: z.string(),
   /** SHA-256 of the public key, hex; empty where the request is not kept. */
@@ -141,6 +180,8 @@ export const raRequestRow = z.object({
   profile: z.string(),
   /** Whether somebody has announced the device. */
   listed: z.boolean(),
+  /** Whether it may be another maker's device with the same number: several makers are trusted, and nobody has said whose it is. */
+  uncertain: z.boolean(),
   reference: z.string().nullable(),
   deviceId: z.string().nullable(),
   deviceName: z.string().nullable(),
@@ -204,6 +245,8 @@ export const raPreRegistrationRow = z.object({
   reference: z.string(),
   hasSecret: z.boolean(),
   identities: z.array(z.string()),
+  /** Whose numbers these are: the subject of the manufacturer's authority, or its SHA-256 where it is not trusted any more; null: any maker's. */
+  maker: z.string().nullable(),
   names: z.array(z.string()),
   profile: z.string().nullable(),
   deviceId: z.string().nullable(),

@@ -61,7 +61,8 @@ export const directoryOps = {
     out: z.array(z.object({ address: z.string(), lifetimeS: z.number().int(), hex: z.string(), text: z.string() })),
   },
   'audit.page': {
-    in: z.object({ before: z.number().int().optional(), limit: z.number().int().min(1).max(500) }),
+    /** Newest first. `search`: part of who, what or the details. */
+    in: z.object({ before: z.number().int().optional(), limit: z.number().int().min(1).max(500), search }),
     out: z.array(auditEntry),
   },
 } as const

@@ -29,7 +29,7 @@ export const groupOps = {
   },
   'groups.removeApplication': { in: z.object({ id }), out: done },
   'groups.createCoap': {
-    in: z.object({ name, address: z.string().max(64).optional(), port: z.number().int().min(1).max(65_535).default(5683) }),
+    in: z.object({ name, address: z.string().max(64).optional(), port: z.number().int().min(1).max(65_535).optional() }),
     out: z.object({ id }),
   },
   'groups.updateCoap': {

@@ -22,5 +22,7 @@ export const jobOps = {
     in: z.object({ groupId: id, action: z.string().max(40), repeats: z.number().int().min(1).max(20).default(1) }),
     out: z.object({ runId: id }),
   },
+  /** Tests groups one after the other, as a job; without ids those that are not proven yet. */
+  'test.prove': { in: z.object({ groupIds: ids.optional() }), out: jobReply },
   'test.seen': { in: z.object({ runId: id, deviceId: id, seen: z.boolean().nullable() }), out: done },
 } as const

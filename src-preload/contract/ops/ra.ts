@@ -6,6 +6,7 @@ import {
   raCertificateRow,
   raDecision,
   raFile,
+  raNewsRow,
   raPolicy,
   raPreRegistrationRow,
   raProfile,
@@ -66,6 +67,11 @@ export const raOps = {
             reference: z.string().min(1).max(128),
             secret: z.string().min(8).max(200).optional(),
             identities: z.array(z.string().min(1).max(128)).max(32).default([]),
+            /** SHA-256 of the manufacturer's certificate that is trusted, hex: only its devices are known by these numbers. */
+            maker: z
+              .string()
+              .regex(/^[0-9a-f]{64}$/)
+              .optional(),
             names: z.array(z.string().min(1).max(253)).max(32).default([]),
             profile: z.string().max(64).optional(),
             expiresAt: z.number().int().nonnegative().optional(),
@@ -92,4 +98,8 @@ export const raOps = {
     in: z.object({ name, reference: z.string().min(1).max(128), secret: z.string().min(1).max(200), subject: distinguishedName }),
     out: z.object({ subject: z.string(), notAfter: z.number().int() }),
   },
+  /** What authorities above have announced, newest first. */
+  'ra.news': { in: page, out: z.object({ total: z.number().int(), rows: z.array(raNewsRow) }) },
+  /** Takes a new root that is offered, so that its server is believed by it too, or lets it be. */
+  'ra.decideNews': { in: z.object({ id, decision: z.enum(['take', 'dismiss']) }), out: done },
 } as const
