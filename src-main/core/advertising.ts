@@ -7,8 +7,8 @@ import { isLinkLocalAddress } from '#main/wire/ip/index.ts'
 import { isLoopback } from './network.ts'
 import type { NetworkInterface } from './interfaces.ts'
 
-const SERVICE_TYPE = 'core-rd'
-const REGISTRATION_PATH = '/rd'
+/** The directory (RFC 9176 §4.1.2). */
+const DIRECTORY: AdvertisedService = { type: 'core-rd', text: { path: '/rd' }, scheme: 'coap' }
 /** A label of DNS holds so many bytes (RFC 6763 §4.1.1). */
 const LONGEST_LABEL_BYTES = 63
 /** A certificate goes over the radio at each handshake. */
@@ -16,7 +16,17 @@ const MOST_CERTIFIED_ADDRESSES = 4
 
 export const NOT_ADVERTISED: Advertisement = { wanted: false, state: 'off', name: null, failure: null }
 
+export interface AdvertisedService {
+  /** Without the underscore. */
+  readonly type: string
+  readonly text: Readonly<Record<string, string>>
+  /** By which of the site's ports it is. */
+  readonly scheme: ListeningAddress['scheme']
+}
+
 export interface AdvertisingOptions {
+  /** The directory unless told. */
+  readonly service?: AdvertisedService
   readonly dnsSd: DnsSd
   readonly logger: Logger
   readonly siteId: string
@@ -49,7 +59,7 @@ export function createAdvertising(options: AdvertisingOptions): Advertising {
     for (const end of ending) await end().catch((thrown: unknown) => options.logger.warn({ code: toAppError(thrown).code }, 'no goodbye'))
   }
   const announce = async (): Promise<void> => {
-    const { places, port } = placesOf(options.listening(), options.interfaces())
+    const { places, port } = placesOf(options.listening(), options.interfaces(), (options.service ?? DIRECTORY).scheme)
     if (places.length === 0) {
       show({ wanted: true, state: 'no-network', name: null, failure: null })
       return
@@ -59,7 +69,8 @@ export function createAdvertising(options: AdvertisingOptions): Advertising {
     const results = await Promise.allSettled(places.map((place) => options.dnsSd.announce(service, place)))
     withdrawals = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [toAppError(result.reason)] : []))
-    for (const { code, details } of failures) options.logger.warn({ code, details }, 'the directory could not be advertised')
+    for (const { code, details } of failures)
+      options.logger.warn({ code, details, service: service.type }, 'a service could not be advertised')
     const [first] = failures
     // One interface that works is enough to be found there.
     const isAnnounced = withdrawals.length > 0
@@ -90,8 +101,12 @@ export function createAdvertising(options: AdvertisingOptions): Advertising {
 function placesOf(
   listening: readonly ListeningAddress[],
   interfaces: readonly NetworkInterface[],
+  scheme: ListeningAddress['scheme'],
 ): { readonly places: readonly AnnouncedPlace[]; readonly port: number } {
-  const own = listening.filter(({ channel, address }) => channel === 'udp' && !isLoopback(address))
+  const own = listening.filter(
+    ({ channel, address, ...at }) =>
+      at.scheme === scheme && channel === (scheme === 'coap' ? 'udp' : `${scheme}:udp`) && !isLoopback(address),
+  )
   const places = new Map<string, { interfaceName: string; family: 'IPv4' | 'IPv6'; addresses: string[] }>()
   for (const { name, address, family, internal } of interfaces) {
     const bare = address.split('%')[0] ?? address
@@ -118,7 +133,7 @@ export function certificateAddresses(listening: readonly ListeningAddress[], int
     .slice(0, MOST_CERTIFIED_ADDRESSES)
 }
 
-function serviceOf({ siteId, siteName }: AdvertisingOptions, port: number): AnnouncedService {
+function serviceOf({ siteId, siteName, service = DIRECTORY }: AdvertisingOptions, port: number): AnnouncedService {
   const mark = siteId
     .replaceAll(/[^a-z0-9]/gi, '')
     .slice(-6)
@@ -127,10 +142,10 @@ function serviceOf({ siteId, siteName }: AdvertisingOptions, port: number): Anno
   const name = shortened(siteName().replaceAll('.', '-'), LONGEST_LABEL_BYTES - mark.length - 3)
   return {
     instance: `${name} (${mark})`,
-    type: SERVICE_TYPE,
+    type: service.type,
     host: `groupwright-${mark}.local`,
     port,
-    text: { path: REGISTRATION_PATH },
+    text: service.text,
   }
 }
 

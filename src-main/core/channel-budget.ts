@@ -13,8 +13,22 @@ export interface ChannelBudget {
 /** Requests that wait; more are refused. */
 const MOST_WAITING = 20_000
 
+/** A client that lets other work take the place of a request. */
+export interface BudgetedClient extends CoapClient {
+  inTurn<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result>
+}
+
+/** What asks the air by another way than a request of this client, such as the registration of an observer, waits for its turn all the same. */
+export function inTurnOf<Result>(client: CoapClient, work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+  return isBudgeted(client) ? client.inTurn(work, signal) : work()
+}
+
+function isBudgeted(client: CoapClient): client is BudgetedClient {
+  return 'inTurn' in client
+}
+
 /** The client, whose requests wait for their turn. The patience of a request counts from there. */
-export function budgeted(client: CoapClient, budget: ChannelBudget): CoapClient {
+export function budgeted(client: CoapClient, budget: ChannelBudget): BudgetedClient {
   const waiting = new Set<() => void>()
   let open = 0
   let groups = 0
@@ -45,17 +59,20 @@ export function budgeted(client: CoapClient, budget: ChannelBudget): CoapClient 
       pump()
     })
   }
+  const inTurn = async <Result>(work: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> => {
+    await turn(signal)
+    try {
+      return await work()
+    } finally {
+      open--
+      pump()
+    }
+  }
   return {
     channelId: client.channelId,
-    async request(to, request, options?: RequestOptions): Promise<ClientResponse> {
-      await turn(options?.signal)
-      try {
-        return await client.request(to, request, options)
-      } finally {
-        open--
-        pump()
-      }
-    },
+    inTurn: (work, signal) => inTurn(work, signal),
+    request: (to, request, options?: RequestOptions): Promise<ClientResponse> =>
+      inTurn(() => client.request(to, request, options), options?.signal),
     async *groupRequest(to, request, options): AsyncGenerator<ClientResponse> {
       groups++
       try {

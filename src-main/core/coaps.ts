@@ -15,7 +15,7 @@ export interface CoapsPorts {
   readonly network: SiteNetwork
   readonly enrolment: Pick<SiteEnrolment, 'parts' | 'failure' | 'manufacturers' | 'onChange'>
   /** Keeps the certificate by which this program is known, and receives those who want to join. */
-  readonly joining: Pick<SiteJoining, 'open' | 'shut' | 'networkChanged'>
+  readonly joining: Pick<SiteJoining, 'open' | 'shut' | 'networkChanged' | 'wantsJoinPort'>
   /** Addresses of this machine, which certificates have in them. */
   readonly addresses: () => readonly string[]
   readonly clock: Clock
@@ -81,7 +81,7 @@ export function createSiteCoaps({ file, network, enrolment, joining, addresses, 
       return credential === undefined ? undefined : { credential, verifyPeer }
     },
     onEvent: (event) => open.watch(event),
-    join: { server: server('required'), onEvent: (event) => open.watchJoinPort(event) },
+    ...(joining.wantsJoinPort ? { join: { server: server('required'), onEvent: (event) => open.watchJoinPort(event) } } : {}),
   })
   const holdsRevoked = ({ certificates }: PeerIdentity): boolean => {
     const certificate = certificates?.[0] === undefined ? undefined : tryCertificate(certificates[0])
@@ -109,7 +109,7 @@ export function createSiteCoaps({ file, network, enrolment, joining, addresses, 
     }
     if (stopped()) return
     if (next === undefined) joining.shut()
-    if (next !== registrar || guard === undefined) {
+    if (next !== registrar || guard === undefined || (guard.join !== undefined) !== joining.wantsJoinPort) {
       registrar = next
       guard = next === undefined ? undefined : guardOf(next)
     }

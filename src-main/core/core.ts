@@ -8,6 +8,7 @@ import { createSiteFile, openSiteFile } from '#main/store/index.ts'
 import type { NewSite, SiteFile, StorePorts } from '#main/store/index.ts'
 import type { DiscoveryRow, NetworkOptions, SessionRow, SiteDetails } from '#contract/model.ts'
 import type { OpInput } from '#contract/ops.ts'
+import { createBundleDesk, type BundleDesk } from './bundles.ts'
 import { createFeeds } from './feeds.ts'
 import type { CoreFeeds } from './feeds.ts'
 import { systemInterfaces } from './interfaces.ts'
@@ -30,6 +31,8 @@ export interface Core {
   readonly recent: RecentSites
   /** The serial ports of this computer. */
   readonly serial: SerialDesk
+  /** Bundles that come in, and take-overs. */
+  readonly bundles: BundleDesk
   /** The open site. Throws `site.none-open`. */
   site(): OpenSite
   openSite(): OpenSite | undefined
@@ -105,7 +108,7 @@ export function createCore(options: CoreOptions): Core {
       const { profiles, failures } = await loadProfiles(options.profileDirectories)
       for (const failure of failures) logger.warn({ code: failure.code, ...failure.details }, 'a device profile could not be used')
       showSession(true)
-      open = await openSiteServices(file, profiles, { ...options, serialDesk: serial })
+      open = await openSiteServices(file, profiles, { ...options, serialDesk: serial, reopen: () => void reopen() })
     } catch (thrown) {
       file.close()
       showSession()
@@ -149,9 +152,21 @@ export function createCore(options: CoreOptions): Core {
     })
   }
 
+  const reopen = (): Promise<void> =>
+    inTurn(async () => {
+      const path = open?.file.path
+      if (path !== undefined) await openNow(path, () => openSiteFile(path, storePorts))
+    })
+
   return {
     options,
     feeds,
+    bundles: createBundleDesk({
+      options,
+      openSite: () => open,
+      createFile: (site, fill) => inTurn(() => createFile(site, fill)),
+      reopen,
+    }),
     preferences,
     recent,
     serial,
@@ -219,6 +234,7 @@ export function createCore(options: CoreOptions): Core {
 
 function follow(site: OpenSite, feeds: CoreFeeds): ReadonlyArray<() => void> {
   return [
+    mirror(site.access.feed, feeds.access),
     mirror(site.overview.progress, feeds.progress),
     mirror(site.preflight.feed, feeds.checks),
     mirror(site.overview.problems, feeds.problems),
@@ -230,10 +246,17 @@ function follow(site: OpenSite, feeds: CoreFeeds): ReadonlyArray<() => void> {
     mirror(site.groups.applicationFeed, feeds.applicationGroups),
     mirror(site.groups.membershipFeed, feeds.memberships),
     mirror(site.groups.planFeed, feeds.plan),
+    mirror(site.templates.feed, feeds.templates),
+    mirror(site.templates.useFeed, feeds.templateUses),
+    mirror(site.walk.feed, feeds.walk),
     mirror(site.jobs.feed, feeds.jobs),
     mirror(site.jobs.itemFeed, feeds.jobItems),
     mirror(site.bench.feed, feeds.testRuns),
+    mirror(site.history.feed, feeds.history),
+    mirror(site.maintenance.feed, feeds.maintenance),
     mirror(site.exchange.feed, feeds.exports),
+    mirror(site.fleet.feed, feeds.pushTargets),
+    mirror(site.writer.feed, feeds.writer),
     mirror(site.directorySettings.feed, feeds.directory),
     mirror(site.dongles.feed, feeds.links),
     mirror(site.security.stateFeed, feeds.security),
@@ -243,9 +266,14 @@ function follow(site: OpenSite, feeds: CoreFeeds): ReadonlyArray<() => void> {
     mirror(site.security.engine.feeds.devices, feeds.securityDevices),
     mirror(site.security.engine.feeds.plan, feeds.securityPlan),
     mirror(site.security.engine.feeds.findings, feeds.securityFindings),
+    mirror(site.rules.findingFeed, feeds.findings),
+    mirror(site.rules.settingsFeed, feeds.groupSettings),
     mirror(site.enrolment.feed, feeds.ra),
     mirror(site.admission.feed, feeds.admission),
     mirror(site.admission.pledgeFeed, feeds.pledges),
+    mirror(site.joinDesk.feed, feeds.joining),
+    mirror(site.survey.driftFeed, feeds.drift),
+    mirror(site.survey.feed, feeds.survey),
     mirror(site.trace.feed, feeds.trace),
   ]
 }

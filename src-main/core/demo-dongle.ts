@@ -23,7 +23,7 @@ export function demoDongle({ port }: DongleSite, terminalPath: string | undefine
 /** One channel serves a few hundred devices in a time that a person waits for; larger sites are there to try the program, not the radio. */
 const MOST_ON_ONE_CHANNEL = 250
 
-/** How the site's radio and dongle are made, unless somebody has chosen. */
+/** How the site's radio and dongle are made and how its devices join, unless somebody has chosen. */
 export function demoOptions(site: DemoOptions, chosen: Omit<NonNullable<CoreOptions['demo']>, 'pty'>): DemoOptions & typeof chosen {
-  return { radio: site.devices <= MOST_ON_ONE_CHANNEL ? 'real' : 'ideal', ...site, ...chosen }
+  return { radio: site.devices <= MOST_ON_ONE_CHANNEL ? 'real' : 'ideal', joining: 'proxy', ...site, ...chosen }
 }

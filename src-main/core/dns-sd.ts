@@ -30,8 +30,8 @@ export interface DnsSd {
   announce(service: AnnouncedService, place: AnnouncedPlace): Promise<() => Promise<void>>
 }
 
-const MDNS_PORT = 5353
-const GROUPS = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' }
+export const MDNS_PORT = 5353
+export const MDNS_GROUPS = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' }
 /** Three probes 250 ms apart after a random wait (RFC 6762 §8.1), with room for a busy machine. */
 const ANNOUNCED_WITHIN_MS = 4000
 const GOODBYE_WITHIN_MS = 1000
@@ -39,11 +39,11 @@ const GOODBYE_WITHIN_MS = 1000
 export function createDnsSd({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }): DnsSd {
   return {
     async announce(service, place) {
-      const socket = await openSocket(place)
+      const socket = await openMdnsSocket(place)
       // Loaded by those who advertise alone.
       const { Bonjour } = await import('bonjour-service')
       // The socket is ours, open and joined already: what the library would only throw into the air is told by its name above.
-      const options = { port: MDNS_PORT, ip: GROUPS[place.family], socket: withoutOwnAnswers(socket), bind: false, multicast: false }
+      const options = { port: MDNS_PORT, ip: MDNS_GROUPS[place.family], socket: withoutOwnAnswers(socket), bind: false, multicast: false }
       const responder = new Bonjour(options, (error: unknown) => logger.warn({ error }, 'an mDNS answer could not be sent'))
       const published = responder.publish({
         name: service.instance,
@@ -82,7 +82,7 @@ export function createDnsSd({ clock, logger }: { readonly clock: Clock; readonly
  * What the library needs of a socket, deaf to answers from this machine: all sockets at the port hear what comes on any interface, and the
  * answers of one of our responders are no proof to the next that its name is taken.
  */
-function withoutOwnAnswers(socket: Socket): object {
+export function withoutOwnAnswers(socket: Socket): object {
   const own = new Set(systemInterfaces().map(({ address }) => address))
   const heard = new EventEmitter()
   socket.on('message', (bytes, from) => {
@@ -105,7 +105,7 @@ function within(clock: Clock, delayMs: number, start: (done: () => void) => void
 }
 
 /** Throws `dns-sd.unavailable` where port 5353 cannot be shared or the interface takes no multicast. */
-function openSocket(place: AnnouncedPlace): Promise<Socket> {
+export function openMdnsSocket(place: AnnouncedPlace): Promise<Socket> {
   const { family, interfaceName, addresses } = place
   const socket = createSocket({ type: family === 'IPv4' ? 'udp4' : 'udp6', reuseAddr: true, ipv6Only: family === 'IPv6' })
   const on = family === 'IPv4' ? (addresses[0] ?? '') : `::%${interfaceName}`
@@ -120,7 +120,7 @@ function openSocket(place: AnnouncedPlace): Promise<Socket> {
       // What goes wrong later goes to the callbacks of what was sent.
       socket.on('error', () => undefined)
       try {
-        socket.addMembership(GROUPS[family], on)
+        socket.addMembership(MDNS_GROUPS[family], on)
         socket.setMulticastInterface(on)
         socket.setMulticastTTL(255)
         socket.setMulticastLoopback(true)

@@ -7,10 +7,11 @@ import {
   normaliseIdentity,
   pemOf,
   readPem,
+  scopedIdentity,
   type CrlReasonName,
   type PreRegistrationInput,
 } from '#main/services/ra/index.ts'
-import type { CoapClient } from '#main/wire/coap/index.ts'
+import type { ObservingClient } from '#main/wire/coap/index.ts'
 import type {
   RaAnchor,
   RaCertificateDetail,
@@ -22,6 +23,7 @@ import type {
   RaUpstream,
 } from '#contract/model.ts'
 import type { OpOutput, OpParsed } from '#contract/ops.ts'
+import type { AuthoritiesAbove } from './enrolment-news.ts'
 import { bytesOf, type EnrolmentSettings } from './enrolment-settings.ts'
 import type { OpenAuthority } from './enrolment-types.ts'
 import { checkUpstream, credentialSummary, enrolAt } from './enrolment-upstream.ts'
@@ -39,9 +41,14 @@ export interface DeskPorts {
   readonly log: (actor: string, details: { readonly what: string }) => void
   readonly nameOf: NameOf
   readonly isFixed: (fingerprint: string) => boolean
+  /** Whether it is the SHA-256 of a manufacturer's authority that is trusted. */
+  readonly isMaker: (fingerprint: string) => boolean
+  /** What it is called. */
+  readonly makerName: (fingerprint: string) => string
   readonly siteName: () => string
   /** Who asks a server above over CoAP. */
-  readonly coapClient: () => CoapClient | undefined
+  readonly coapClient: () => ObservingClient | undefined
+  readonly above: Pick<AuthoritiesAbove, 'rows' | 'decide'>
   readonly clock: Clock
   readonly random: Random
 }
@@ -159,16 +166,20 @@ export function createEnrolmentDesk(ports: DeskPorts) {
 
     preRegistrations({ offset, limit }: OpParsed<'ra.preRegistrations'>): OpOutput<'ra.preRegistrations'> {
       const all = parts().desk.preRegistrations()
-      return { total: all.length, rows: all.slice(offset, offset + limit).map(preRegistrationRow) }
+      return { total: all.length, rows: all.slice(offset, offset + limit).map((entry) => preRegistrationRow(entry, ports.makerName)) }
     },
     async preRegister({ entries, draw }: OpParsed<'ra.preRegister'>, actor: string): Promise<OpOutput<'ra.preRegister'>> {
       const { desk } = parts()
       const drawn: Array<{ reference: string; secret: string }> = []
-      const inputs = entries.map(({ secret, profile, expiresAt, ...entry }): PreRegistrationInput => {
+      const inputs = entries.map(({ secret, profile, expiresAt, maker, identities: plain, ...entry }): PreRegistrationInput => {
+        if (maker !== undefined && !ports.isMaker(maker))
+          throw new AppError('ra.not-found', 'The manufacturer is not trusted here', { details: { reference: entry.reference } })
+        const identities = maker === undefined ? plain : plain.map((identity) => scopedIdentity(maker, identity))
         const given = secret ?? (draw ? drawSecret(random) : undefined)
         if (secret === undefined && given !== undefined) drawn.push({ reference: entry.reference, secret: given })
         return {
           ...entry,
+          identities,
           ...(given === undefined ? {} : { secret: given }),
           ...(profile === undefined ? {} : { profile }),
           ...(expiresAt === undefined ? {} : { expiresAt }),
@@ -237,6 +248,18 @@ export function createEnrolmentDesk(ports: DeskPorts) {
       const upstreams = settings().upstreams.map((each) => (each.name === name ? { ...each, credential } : each))
       await changeNow({ ...settings(), upstreams }, actor, `certificate at ${name}`)
       return credentialSummary(credential)
+    },
+
+    // ---- Authorities above ---------------------------------------------------------------------------------------
+
+    news({ offset, limit }: OpParsed<'ra.news'>): OpOutput<'ra.news'> {
+      const { rows } = ports.above
+      return { total: rows.length, rows: rows.slice(offset, offset + limit) }
+    },
+    async decideNews({ id, decision }: OpParsed<'ra.decideNews'>, actor: string): Promise<void> {
+      parts()
+      await ports.above.decide(id, decision, actor)
+      done()
     },
   }
 }

@@ -11,20 +11,23 @@ import {
   parseCmpUri,
   parseNameText,
   tryCertificate,
+  type AuthorityWatchOptions,
   type CmpServerAddress,
   type CmpTransport,
   type KeyVault,
   type Protector,
   type UpstreamServer,
 } from '#main/services/ra/index.ts'
-import type { CoapClient } from '#main/wire/coap/index.ts'
+import type { ObservingClient } from '#main/wire/coap/index.ts'
 import type { RaUpstreamRow } from '#contract/model.ts'
 import { bytesOf, subjectOf, type EnrolmentSettings, type StoredUpstream } from './enrolment-settings.ts'
 
 export interface UpstreamPorts {
   readonly vault: KeyVault
   /** Who asks a server over CoAP; undefined while the site has no network. */
-  readonly coapClient: () => CoapClient | undefined
+  readonly coapClient: () => ObservingClient | undefined
+  /** Whether the server's authority has revoked a certificate. */
+  readonly isRevoked?: (server: string, certificate: Certificate) => boolean
   readonly clock: Clock
   readonly random: Random
 }
@@ -43,10 +46,39 @@ export async function upstreamServers(stored: readonly StoredUpstream[], ports: 
       popo: server.popo,
       anchors: server.anchors.map(bytesOf),
       passSecrets: server.passSecrets && server.mode === 'forward',
+      isRevoked: (certificate) => ports.isRevoked?.(server.name, certificate) ?? false,
       ...(protector === undefined ? {} : { protector }),
     })
   }
   return servers
+}
+
+/**
+ * How news of its authority are to be had: announcements over CoAP, and its status by this program's certificate there. Undefined where
+ * there is neither.
+ */
+export async function waysTo(
+  server: StoredUpstream,
+  ports: UpstreamPorts,
+): Promise<(Pick<AuthorityWatchOptions, 'announcements' | 'poll'> & { close(): void }) | undefined> {
+  const { clock, random, vault, coapClient } = ports
+  const client = isCoap(server.url) ? coapClient() : undefined
+  const announcements =
+    client === undefined ? undefined : { client, to: coapServerOf(server.url).at, path: await pathOf(server.url, client) }
+  const protector = await protectorOf(server, vault)
+  if (announcements === undefined && protector === undefined) return undefined
+  const transport = transportTo(server, ports)
+  const anchors = server.anchors.map(bytesOf)
+  const poll = protector === undefined ? undefined : new CmpClient({ transport, clock, random, protector, anchors })
+  return { announcements, poll, close: () => transport.close() }
+}
+
+/** The path of the URL, or where the server says that it listens. */
+async function pathOf(url: string, client: ObservingClient): Promise<readonly string[]> {
+  const { at, path } = coapServerOf(url)
+  if (new URL(url).pathname.length > 1) return path
+  const [found] = await discoverCmp(client, at)
+  return found ?? path
 }
 
 /** Certificates at servers above whose keys cannot be opened any more are forgotten: they are to be had anew. */
@@ -85,14 +117,12 @@ function coapServerOf(url: string): CmpServerAddress {
 /** By HTTP (RFC 9811), or by CoAP (RFC 9482): at the path of the URL, or where the server says that it listens. */
 function transportTo({ url, chunked }: Pick<StoredUpstream, 'url' | 'chunked'>, { clock, coapClient }: UpstreamPorts): CmpTransport {
   if (!isCoap(url)) return createHttpTransport({ url, clock, chunked })
-  const { at, path } = coapServerOf(url)
+  const { at } = coapServerOf(url)
   let found: Promise<CmpTransport> | undefined
   const open = async (): Promise<CmpTransport> => {
     const client = coapClient()
     if (client === undefined) throw new AppError('network.down', 'The site has no network', { retryable: true })
-    const isWhole = new URL(url).pathname.length > 1
-    const paths = isWhole ? [path] : await discoverCmp(client, at)
-    return createCoapTransport({ client, to: at, path: paths[0] ?? path })
+    return createCoapTransport({ client, to: at, path: await pathOf(url, client) })
   }
   return {
     exchange: async (message, operation, signal) => {
@@ -139,9 +169,9 @@ export async function enrolAt(
   }
 }
 
-export function upstreamRow({ anchors, credential, ...server }: StoredUpstream): RaUpstreamRow {
+export function upstreamRow({ anchors, credential, ...server }: StoredUpstream, listening: RaUpstreamRow['listening']): RaUpstreamRow {
   const certificate = credential === null ? undefined : tryCertificate(bytesOf(credential.certificate))
-  return { ...server, anchors: anchors.map((der) => subjectOf(bytesOf(der))), credentialUntil: certificate?.notAfter ?? null }
+  return { ...server, anchors: anchors.map((der) => subjectOf(bytesOf(der))), credentialUntil: certificate?.notAfter ?? null, listening }
 }
 
 export function credentialSummary({ certificate }: NonNullable<StoredUpstream['credential']>): {

@@ -1,6 +1,6 @@
 // What the window and the command line see of the authority: rows from its records. Nothing here is secret.
 import { toHex } from '#main/base/index.ts'
-import { Certificate, generalNameText, nameText, pemOf } from '#main/services/ra/index.ts'
+import { Certificate, generalNameText, makerOf, nameText, pemOf, plainIdentity } from '#main/services/ra/index.ts'
 import type {
   AuthorityInfo,
   CertificateRecord,
@@ -22,12 +22,13 @@ export function requestRow(request: PendingRequest, nameOf: NameOf): RaRequestRo
   return {
     id,
     kind,
-    requester: { kind: requester.kind, name: requester.name, identities: [...requester.identities] },
+    requester: { kind: requester.kind, name: requester.name, identities: [...requester.identities], maker: requester.maker ?? null },
     subject,
     keyType,
     keyFingerprint,
     profile,
     listed,
+    uncertain: request.isUncertain,
     reference: request.reference ?? null,
     ...deviceOf(request.deviceId, nameOf),
     since,
@@ -79,12 +80,15 @@ function stateOf({ state, replacedBy, notBefore, notAfter }: CertificateRecord, 
   return notAfter - now < Math.min(EXPIRY_WARNING_MS, (notAfter - notBefore) / 4) ? 'expiring' : 'valid'
 }
 
-export function preRegistrationRow(entry: PreRegistrationInfo): RaPreRegistrationRow {
+/** `makerName`: of the SHA-256 of a manufacturer's authority. */
+export function preRegistrationRow(entry: PreRegistrationInfo, makerName: (maker: string) => string): RaPreRegistrationRow {
   const { reference, hasSecret, identities, names, createdAt } = entry
+  const maker = identities.map(makerOf).find((found) => found !== undefined)
   return {
     reference,
     hasSecret,
-    identities: [...identities],
+    identities: identities.map(plainIdentity),
+    maker: maker === undefined ? null : makerName(maker),
     names: [...names],
     profile: entry.profile ?? null,
     deviceId: entry.deviceId ?? null,

@@ -6,6 +6,7 @@ import {
   Announcer,
   CmpProxy,
   Certificate,
+  nameText,
   RaDesk,
   RegistrationAuthority,
   SiteCa,
@@ -23,14 +24,15 @@ import {
   createUpstreamStore,
   type SiteFile,
 } from '#main/store/index.ts'
-import type { CoapClient, ResourceTree } from '#main/wire/coap/index.ts'
+import type { ObservingClient, ResourceTree } from '#main/wire/coap/index.ts'
 import type { RaRow } from '#contract/model.ts'
 import { createEnrolmentDesk, type EnrolmentDesk } from './enrolment-desk.ts'
 import { followCertificates } from './enrolment-devices.ts'
+import { createAuthoritiesAbove } from './enrolment-news.ts'
 import { followDeviceList } from './enrolment-listing.ts'
 import { anchorRow, bytesOf, readSettings, settingsForAuthority, writeSettings, type EnrolmentSettings } from './enrolment-settings.ts'
 import type { OpenAuthority } from './enrolment-types.ts'
-import { upstreamRow, upstreamServers, withoutLostCredentials } from './enrolment-upstream.ts'
+import { upstreamRow, upstreamServers, waysTo, withoutLostCredentials } from './enrolment-upstream.ts'
 import { vaultOf } from './enrolment-vault.ts'
 import { authorityRow, EXPIRY_WARNING_MS } from './enrolment-views.ts'
 import type { Keyring } from './keyring.ts'
@@ -102,13 +104,30 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
   const isClosed = (): boolean => closed
 
   /** Servers above are not behind a dongle. */
-  const coapClient = (): CoapClient | undefined => {
+  const coapClient = (): ObservingClient | undefined => {
     const channels = network.channels()
-    return (channels.find(({ kind }) => kind === 'system') ?? channels[0])?.client
+    return (channels.find(({ kind }) => kind === 'system') ?? channels[0])?.observer
   }
   const audit: AuditSink = ({ actor, action, details }) => {
     file.audit.append(actor, action, { ...details })
   }
+  const above = createAuthoritiesAbove({
+    file,
+    clock,
+    logger,
+    waysTo: (server) => {
+      const { vault } = requireOpen()
+      return waysTo(server, { vault, clock, random, coapClient })
+    },
+    client: coapClient,
+    ownAuthorities: () => (open?.ca.exists === true ? open.ca.authorities.map(({ certificate }) => certificate) : []),
+    trustRoot: (name, root) => {
+      const upstreams = settings.upstreams.map((each) => (each.name === name ? { ...each, anchors: [...each.anchors, toHex(root)] } : each))
+      return change({ ...settings, upstreams })
+    },
+    audit: (actor, details) => file.audit.append(actor, 'ra.news', { ...details }),
+    changed: noteChange,
+  })
   const manufacturers = (): readonly Uint8Array[] => [...fixedManufacturers, ...anchorsOf(settings, 'manufacturer')]
 
   async function openAuthority(vault: KeyVault): Promise<OpenAuthority> {
@@ -145,8 +164,10 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
 
   /** Hangs the resources up, anew where the servers above have changed. */
   async function serve({ authority, ca, vault }: OpenAuthority): Promise<void> {
-    const servers = await upstreamServers(settings.upstreams, { vault, clock, random, coapClient })
+    const isRevoked = above.isRevoked.bind(above)
+    const servers = await upstreamServers(settings.upstreams, { vault, clock, random, coapClient, isRevoked })
     if (closed) return
+    above.follow(settings.upstreams)
     announcer ??= new Announcer({ ca, clock, random })
     serving?.server.close()
     serving?.proxy?.close()
@@ -206,7 +227,8 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
         ...fixedManufacturers.map((der) => anchorRow('manufacturer', der, true)),
         ...settings.anchors.map(({ kind, der }) => anchorRow(kind, bytesOf(der), false)),
       ],
-      upstreams: settings.upstreams.map(upstreamRow),
+      upstreams: settings.upstreams.map((server) => upstreamRow(server, above.listening(server.name))),
+      offers: above.rows.filter(({ outcome }) => outcome === 'offered').length,
       uris: [...urisOf(network), ...(ports.securedUris?.() ?? [])].map((uri) => `${uri}/.well-known/cmp`),
     }
   }
@@ -285,8 +307,11 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
       log: (actor, details) => file.audit.append(actor, 'ra.configured', { ...details }),
       nameOf: (id) => inventory.get(id)?.name,
       isFixed: (fingerprint) => fixedManufacturers.some((der) => toHex(new Certificate(der).fingerprint()) === fingerprint),
+      isMaker: (fingerprint) => makersOf(manufacturers()).has(fingerprint),
+      makerName: (fingerprint) => makersOf(manufacturers()).get(fingerprint) ?? fingerprint,
       siteName: () => file.meta().name,
       coapClient,
+      above,
       clock,
       random,
     }),
@@ -313,12 +338,16 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    networkChanged: noteChange,
+    networkChanged() {
+      above.again()
+      noteChange()
+    },
     close() {
       closed = true
       gathering?.cancel()
       timer?.cancel()
       for (const end of ends.toReversed()) end()
+      above.close()
       serving?.server.close()
       announcer?.close()
       serving?.proxy?.close()
@@ -330,6 +359,16 @@ export async function createSiteEnrolment(ports: EnrolmentPorts): Promise<SiteEn
 
 function anchorsOf({ anchors }: EnrolmentSettings, kind: 'manufacturer' | 'authority'): readonly Uint8Array[] {
   return anchors.filter((each) => each.kind === kind).map(({ der }) => bytesOf(der))
+}
+
+/** Subjects of manufacturers by the SHA-256 of their certificates. */
+function makersOf(manufacturers: readonly Uint8Array[]): ReadonlyMap<string, string> {
+  return new Map(
+    manufacturers.map((der) => {
+      const certificate = new Certificate(der)
+      return [toHex(certificate.fingerprint()), nameText(certificate.subject)]
+    }),
+  )
 }
 
 /** Behind a dongle first: that is where devices are. */

@@ -33,10 +33,13 @@ export function registerGroups(
     }
   }
   const announce = ({ id, name, uri }: ApplicationGroupRow): void => {
-    const [, base = uri, path = '/'] = /^(coap:\/\/[^/]+)(\/.*)?$/.exec(uri) ?? []
+    const [, base = uri, path = ''] = /^(coap:\/\/[^/?]+)(.*)$/.exec(uri) ?? []
+    // However the name travels, the link is relative to the authority.
+    const href = path.startsWith('/') ? path : `/${path}`
+    const known = directory.find(name)
     // A site that is opened again finds its groups registered.
-    if (directory.find(name)?.base !== base)
-      directory.registerGroup({ name, base, links: [{ href: path, attributes: [{ name: 'rt', value: 'gw.group' }] }] })
+    if (known?.base !== base || !known.links.includes(`<${href}>`))
+      directory.registerGroup({ name, base, links: [{ href, attributes: [{ name: 'rt', value: 'gw.group' }] }] })
     registered.set(id, { name, uri })
   }
   const withdraw = (name: string): void => {

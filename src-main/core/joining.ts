@@ -1,6 +1,6 @@
 // Joining at an open site: the registrar with its certificate, makers and vouchers, what join proxies and pledges are told, and what follows the
 // enrolment (RFC 8995, draft-ietf-anima-constrained-voucher §6, draft-ietf-anima-constrained-join-proxy-20).
-import { AppError, toAppError, toHex, type Clock, type Logger, type Random } from '#main/base/index.ts'
+import { AppError, toAppError, type Clock, type Logger, type Random } from '#main/base/index.ts'
 import {
   announceRegistrar,
   Callers,
@@ -9,22 +9,27 @@ import {
   isProxiedSource,
   proxyOfSource,
   registrarLinks,
+  renewRegularly,
   VoucherDesk,
+  type Asked,
+  type AuditLog,
   type JoinGate,
-  type Maker,
   type MasaClient,
+  type PledgeIdentity,
   type Registrar,
   type RegistrarCredential,
+  type RenewalOutcome,
   type VoucherSigner,
 } from '#main/services/join/index.ts'
-import { Certificate, nameText } from '#main/services/ra/index.ts'
 import type { ResourceDirectory } from '#main/services/rd/index.ts'
 import type { Inventory } from '#main/site/devices/index.ts'
 import { createVoucherStore, type SiteFile } from '#main/store/index.ts'
 import type { IncomingRequest, ResourceTree } from '#main/wire/coap/index.ts'
 import { serveContexts } from './context-delivery.ts'
 import type { OpenAuthority } from './enrolment-types.ts'
-import type { SiteEnrolment } from './enrolment.ts'
+import type { JoinAddresses } from './join-addresses.ts'
+import type { JoinMakers } from './join-makers.ts'
+import type { JoinSettings } from './join-settings.ts'
 import type { SiteNetwork } from './network.ts'
 import { hasNames, registrarKeeper, registrarNames, registrarSubject } from './registrar-keeper.ts'
 import type { SiteSecurity } from './security.ts'
@@ -33,14 +38,20 @@ import { createVoucherFiles, type VoucherFiles } from './voucher-files.ts'
 export interface JoiningPorts {
   readonly file: SiteFile
   readonly tree: ResourceTree
-  readonly network: Pick<SiteNetwork, 'listening' | 'channels' | 'sessionOf' | 'hangUp'>
+  readonly network: Pick<SiteNetwork, 'sessionOf' | 'hangUp'>
+  readonly addresses: JoinAddresses
   readonly directory: ResourceDirectory
-  readonly enrolment: Pick<SiteEnrolment, 'manufacturers'>
+  readonly makers: JoinMakers
+  readonly settings: () => JoinSettings
   readonly inventory: Inventory
   readonly security: Pick<SiteSecurity, 'share'>
   readonly gate: JoinGate
   /** Told when vouchers can be imported, and when not any more. */
   readonly connectVouchers: (files: VoucherFiles | undefined) => void
+  /** What a maker has told of a device that trusts us now, or why it has not. */
+  readonly onMakerLog: (pledge: PledgeIdentity, log: AuditLog | AppError, ownChain: readonly Uint8Array[]) => void
+  /** How a round of renewals went. */
+  readonly onRenewed: (outcomes: readonly RenewalOutcome[] | AppError) => void
   /** A maker's server within this program, for simulated devices; by HTTPS unless told. */
   readonly masa?: MasaClient | undefined
   readonly clock: Clock
@@ -51,6 +62,10 @@ export interface JoiningPorts {
 export interface SiteJoining {
   /** Undefined while there is no authority. */
   readonly registrar: Registrar | undefined
+  /** Vouchers; undefined with the registrar. */
+  readonly desk: VoucherDesk | undefined
+  /** Whether stateless join proxies are to be served. */
+  readonly wantsJoinPort: boolean
   /** The registrar with a certificate for these addresses. Fails as the vault and the authority do. */
   open(parts: OpenAuthority, addresses: readonly string[]): Promise<Registrar>
   /** There is no authority any more, or its keys are shut. */
@@ -63,26 +78,19 @@ export interface SiteJoining {
 const DIRECTORY_ENTRY = 'registrar'
 /** Below which the short paths of EST and BRSKI are told (constrained-voucher §6.3). */
 const SHORT_ROOT = '/b'
-/** Stands for the server that is handed in; nothing is looked up. */
-const MASA_WITHIN = 'masa.invalid'
 
 interface Running {
   readonly parts: OpenAuthority
   readonly registrar: Registrar
   readonly credential: RegistrarCredential
+  readonly desk: VoucherDesk
   readonly ends: ReadonlyArray<() => void>
 }
 
 export function createSiteJoining(ports: JoiningPorts): SiteJoining {
-  const { file, tree, network, directory, enrolment, inventory, security, gate, clock, random, logger } = ports
+  const { file, tree, network, addresses, directory, makers, settings, inventory, security, gate, clock, random, logger } = ports
   let running: Running | undefined
 
-  const makers = (): readonly Maker[] =>
-    enrolment.manufacturers.map((der) => {
-      const certificate = new Certificate(der)
-      const here = ports.masa === undefined ? {} : { masaUrl: MASA_WITHIN }
-      return { id: toHex(certificate.fingerprint()), name: nameText(certificate.subject), anchors: [der], ...here }
-    })
   const signer = (): VoucherSigner => {
     const credential = running?.registrar.credential
     if (credential === undefined) throw new AppError('join.registrar-absent', 'The registrar has no certificate')
@@ -93,32 +101,35 @@ export function createSiteJoining(ports: JoiningPorts): SiteJoining {
     const { address, zone } = proxyOfSource(source)
     return zone === undefined ? address : `${address}%${zone}`
   }
-  /** Ports are the same wherever the site listens, unless somebody chose another for the system's socket. */
-  const portOf = (scheme: 'coaps' | 'jpy'): number | undefined => network.listening.find((at) => at.scheme === scheme)?.port
-  const announced = {
-    jpy: () => {
-      const port = portOf('jpy')
+  /** Each place has ports of its own. */
+  const at = (channelOf: (request?: Asked) => string) => ({
+    jpy: (request?: Asked) => {
+      const port = addresses.portOf('jpy', channelOf(request))
       return port === undefined ? undefined : { port, versions: ['20', '01'] as const }
     },
-    coaps: () => {
-      const port = portOf('coaps')
+    coaps: (request?: Asked) => {
+      const port = addresses.portOf('coaps', channelOf(request))
       return port === undefined ? undefined : { port, path: SHORT_ROOT }
     },
-    routable: ({ channelId }: IncomingRequest) => routableOf(network.channels().find(({ client }) => client.channelId === channelId)),
+  })
+  const announced = {
+    ...at((request) => request?.channelId ?? ''),
+    routable: ({ channelId, source }: IncomingRequest) => addresses.routable(channelId, source),
   }
 
   async function start(parts: OpenAuthority, addresses: readonly string[]): Promise<Running> {
     const { id } = file.meta()
     const names = registrarNames(id, addresses)
     const store = createVoucherStore(file.database)
-    const offline = (): boolean => false
+    const isOffline = (): boolean => settings().offline
     const desk = new VoucherDesk({
       store,
-      masa: ports.masa ?? createHttpsMasaClient({ clock, registrar: signer, isOffline: offline }),
+      masa: ports.masa ?? createHttpsMasaClient({ clock, registrar: signer, isOffline }),
       clock,
       registrar: signer,
-      makers,
-      isOffline: offline,
+      makers: () => makers.list(),
+      isOffline,
+      onAsked: (makerId, failure) => makers.asked(makerId, failure),
     })
     const { authority, vault } = parts
     const registrar = await createRegistrar({
@@ -129,6 +140,7 @@ export function createSiteJoining(ports: JoiningPorts): SiteJoining {
       vouchers: desk,
       gate,
       settings: { subject: registrarSubject(id), altNames: names },
+      onAuditLog: (pledge, log) => ports.onMakerLog(pledge, log, running?.registrar.credential?.wholeChain ?? []),
       sessionOf: (request) => network.sessionOf(request),
       disconnect: (request) => network.hangUp(request),
       clock,
@@ -151,13 +163,21 @@ export function createSiteJoining(ports: JoiningPorts): SiteJoining {
       logger,
     })
     ports.connectVouchers(
-      createVoucherFiles({ desk, store, makers, clock, audit: (actor, action, details) => file.audit.append(actor, action, details) }),
+      createVoucherFiles({
+        desk,
+        store,
+        makers: () => makers.list(),
+        clock,
+        audit: (actor, action, details) => file.audit.append(actor, action, details),
+      }),
     )
+    const endRenewals = renewRegularly({ desk, clock, onRenewed: ports.onRenewed, onTrouble: ports.onRenewed })
     return {
       parts,
       registrar,
       credential,
-      ends: [() => registrar.close(), endContexts, announceRegistrar(tree, announced), () => ports.connectVouchers(undefined)],
+      desk,
+      ends: [() => registrar.close(), endContexts, announceRegistrar(tree, announced), () => ports.connectVouchers(undefined), endRenewals],
     }
   }
 
@@ -171,15 +191,18 @@ export function createSiteJoining(ports: JoiningPorts): SiteJoining {
   /** For proxies that look in the directory (draft -20 §5.2.1). */
   function publish(): void {
     try {
-      const place = network.channels().find(({ kind }) => kind === 'mesh') ?? network.channels()[0]
-      const address = running === undefined ? undefined : routableOf(place)
+      const place = running === undefined ? undefined : addresses.first()
       const known = directory.find(DIRECTORY_ENTRY)
       const isOurs = known !== undefined && known.source === undefined
-      if (address === undefined) {
+      if (place === undefined) {
         if (isOurs) directory.remove(known.id)
         return
       }
-      const links = registrarLinks(address, announced)
+      const { address, channelId } = place
+      const links = registrarLinks(
+        address,
+        at(() => channelId),
+      )
       if (links.length === 0) return
       directory.registerOwnLinks({ endpointName: DIRECTORY_ENTRY, base: `coap://${hostOf(address)}`, links })
     } catch (thrown) {
@@ -190,6 +213,12 @@ export function createSiteJoining(ports: JoiningPorts): SiteJoining {
   return {
     get registrar() {
       return running?.registrar
+    },
+    get desk() {
+      return running?.desk
+    },
+    get wantsJoinPort() {
+      return settings().joinPort
     },
     async open(parts, addresses) {
       const now = running?.registrar.credential
@@ -203,11 +232,6 @@ export function createSiteJoining(ports: JoiningPorts): SiteJoining {
     networkChanged: publish,
     close: shut,
   }
-}
-
-function routableOf(place: ReturnType<SiteNetwork['channels']>[number] | undefined): string | undefined {
-  const address = place?.local.address
-  return address === '::' || address === '0.0.0.0' ? undefined : address
 }
 
 function hostOf(address: string): string {

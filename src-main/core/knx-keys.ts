@@ -1,7 +1,7 @@
 // Keys of KNX IoT devices and groups, sealed in the site file: the tool is the one that can open the devices again.
 import { AppError, decodeCbor, encodeCbor, fromHex, toHex, type Random } from '#main/base/index.ts'
 import type { SecretSealer } from '#main/services/group-manager/index.ts'
-import { LARGEST_INSTALLATION_ID, SMALLEST_INSTALLATION_ID, type InstallationId, type SerialNumber } from '#main/site/devices/index.ts'
+import type { SerialNumber } from '#main/site/devices/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
 
 export interface KnxKeys {
@@ -23,16 +23,6 @@ export class KnxKeyStore {
     this.#file = file
     this.#sealer = sealer
     this.#random = random
-  }
-
-  /** One for the whole site, drawn when it is first needed. */
-  installation(): InstallationId {
-    const known = this.#file.getMeta('knx-installation')
-    if (typeof known === 'string' && /^[0-9a-f]{10}$/.test(known)) return BigInt(`0x${known}`)
-    const drawn = BigInt(`0x${toHex(this.#random.bytes(8))}`)
-    const installation = SMALLEST_INSTALLATION_ID + (drawn % (LARGEST_INSTALLATION_ID - SMALLEST_INSTALLATION_ID))
-    this.#file.setMeta('knx-installation', installation.toString(16))
-    return installation
   }
 
   /** Fresh, and not kept yet: `keepDevice` does when the device has them. */

@@ -1,49 +1,63 @@
 // KNX IoT devices of an open site: searched on every channel, opened by the password of their label, configured with keys of the site.
-import { AppError, toAppError, utf8, type Clock, type Logger, type Random, type SocketAddress } from '#main/base/index.ts'
+import { AppError, toAppError, type DeviceId, type GroupId, type Logger, type Random } from '#main/base/index.ts'
 import {
   configureKnx,
   endpointNameOf,
   formatGroupAddress,
   formatIndividualAddress,
   formatInstallationId,
+  groupAddressIn,
   groupMessageRequest,
-  groupMulticastAddress,
-  groupIdOf,
+  groupTokenId,
   KNX_PORT,
+  KNX_PROFILE_ID,
   KnxDevice,
+  multicastAddressOf,
   parseGroupAddress,
   parseIndividualAddress,
+  parseSerialNumber,
   proveKnxPassword,
   searchRequest,
   senderContextId,
+  withRoutes,
   type DiscoveryChannel,
   type GroupObject,
   type GroupRoute,
   type GroupToken,
   type InstallationId,
+  type Inventory,
   type KnxConfiguration,
-  type KnxEndpointName,
-  type KnxReach,
   type SerialNumber,
 } from '#main/site/devices/index.ts'
-import { parseLinkFormat, type ClientRequest, type ClientResponse, type RequestSecurity } from '#main/wire/coap/index.ts'
-import { UnicastContext, type OscoreLayer, type SequenceStore } from '#main/wire/oscore/index.ts'
-import type { KnxConfigurationInput, KnxDeviceDetail, KnxFoundRow } from '#contract/model.ts'
+import type { GroupEngine } from '#main/site/groups/index.ts'
+import { parseLinkFormat } from '#main/wire/coap/index.ts'
+import type { KnxConfigurationInput, KnxDeviceDetail, KnxFoundRow, KnxProjectDevice, KnxSettings } from '#contract/model.ts'
 import type { OpParsed } from '#contract/ops.ts'
+import { TOOL_ADDRESS, type KnxBook } from './knx-book.ts'
 import type { KnxKeys, KnxKeyStore } from './knx-keys.ts'
+import type { KnxReachBook } from './knx-reach.ts'
 
 export interface KnxPorts {
+  readonly book: KnxBook
+  readonly reach: KnxReachBook
   readonly channels: () => readonly DiscoveryChannel[]
   /** Throws `security.locked` where there is no keyring. */
   readonly keys: () => KnxKeyStore
-  readonly layer: OscoreLayer
-  readonly sequences: SequenceStore
-  readonly clock: Clock
+  readonly inventory: () => Pick<Inventory, 'get' | 'links'>
+  readonly groups: () => Pick<GroupEngine, 'book' | 'updateCoap'>
+  readonly labelPassword: (serialNumber: SerialNumber) => string | undefined
+  readonly freshContext: (individualAddress: number) => Uint8Array
   readonly random: Random
   readonly logger: Logger
 }
 
 export interface KnxDesk {
+  settings(): KnxSettings
+  changeSettings(input: OpParsed<'knx.changeSettings'>): void
+  device(id: DeviceId): KnxProjectDevice
+  setAddress(input: OpParsed<'knx.setAddress'>): void
+  bind(input: OpParsed<'knx.bind'>): void
+  setGroupAddress(input: OpParsed<'knx.setGroupAddress'>): { groupAddress: string; address: string }
   search(input: OpParsed<'knx.search'>): Promise<KnxFoundRow[]>
   open(input: OpParsed<'knx.open'>): Promise<void>
   show(input: OpParsed<'knx.show'>): Promise<KnxDeviceDetail>
@@ -52,118 +66,88 @@ export interface KnxDesk {
   reset(input: OpParsed<'knx.reset'>): Promise<{ seconds: number }>
 }
 
-/** So long answers to a search are waited for: devices spread theirs over DEFAULT_LEISURE (RFC 7252 §8.2). */
-const SEARCH_MS = 6000
-/** For one device alone: who was asked a moment before answers in the period after (groupcomm-bis §3.6). It ends with the answer. */
-const FIND_MS = 11_000
-/** A device that was found before is asked there first. */
-const KNOWN_MS = 3000
 /** A message to a group has no answer. */
 const UNANSWERED_MS = 1
 /** `if.sec` lets it write tokens, the others what their names say; the older stack lets the password's keys do little else. */
 const MANAGEMENT_SCOPE = ['if.sec', 'if.c', 'if.d', 'if.p', 'if.a', 'if.s', 'if.i', 'if.o', 'if.g']
 const MANAGEMENT_TOKEN = 'gw'
 const PASSWORD_TOKEN = 'gwpase'
-/** The tool's own place in the installation: the last of the last line. */
-const TOOL_ADDRESS = 0xfffe
 /** Two tables' worth of tokens: a device has no more, and one is the tool's. */
 const MOST_GROUP_TOKENS = 18
-
-interface Found {
-  readonly name: KnxEndpointName
-  readonly channel: DiscoveryChannel
-  readonly at: SocketAddress
-}
+/** 1/0/1, from which group addresses are given out. */
+const FIRST_GROUP_ADDRESS = 0x0801
+const LAST_GROUP_ADDRESS = 0xffff
 
 export function createKnxDesk(ports: KnxPorts): KnxDesk {
-  const { channels, keys, layer, sequences, random, logger } = ports
-  /** Where devices that were worked with have answered. */
-  const places = new Map<SerialNumber, Found>()
+  const { book, reach, channels, keys, random, logger } = ports
 
-  /** Asks everywhere; ends early when the one that is looked for has answered. */
-  async function ask(request: ClientRequest, wanted?: SerialNumber): Promise<ReadonlyMap<SerialNumber, Found>> {
-    const found = new Map<SerialNumber, Found>()
-    const stop = new AbortController()
-    const deadlineMs = wanted === undefined ? SEARCH_MS : FIND_MS
-    const listen = async (channel: DiscoveryChannel, to: SocketAddress): Promise<void> => {
-      try {
-        for await (const answer of channel.client.groupRequest(to, request, { deadlineMs, signal: stop.signal })) {
-          const name = nameIn(answer)
-          if (name === undefined) continue
-          found.set(name.serialNumber, { name, channel, at: answer.source })
-          if (name.serialNumber === wanted) stop.abort()
-        }
-      } catch (thrown) {
-        if (!stop.signal.aborted) logger.warn({ code: toAppError(thrown).code, channel: channel.client.channelId }, 'a KNX search failed')
+  function knxDevice(id: DeviceId): { readonly serialNumber: string; readonly links: string } {
+    const device = ports.inventory().get(id)
+    if (device === undefined) throw new AppError('device.not-found', `No device ${id}`, { details: { id } })
+    const serialNumber = device.profileId === KNX_PROFILE_ID ? parseSerialNumber(device.serial ?? '') : undefined
+    if (serialNumber === undefined) throw new AppError('knx.not-found', `${device.name} is no KNX device`, { details: { id } })
+    return { serialNumber, links: ports.inventory().links(id) ?? '' }
+  }
+
+  function projectGroups(id: DeviceId, serialNumber: string): KnxProjectDevice['groups'] {
+    const groups = ports.groups().book
+    return groups.cellsOfDevice(id).flatMap(({ groupId, desired }) => {
+      const target = desired ? groups.target(groupId) : undefined
+      if (target === undefined) return []
+      const groupAddress = groupAddressIn(target.address, book.installation())
+      const objects = groupAddress === undefined ? undefined : book.bindings(serialNumber, groupAddress)
+      return {
+        groupId,
+        name: target.name,
+        groupAddress: groupAddress === undefined ? null : formatGroupAddress(groupAddress),
+        objects: objects === undefined ? null : objects.map(({ href, flags }) => ({ href, flags: [...flags] })),
       }
-    }
-    await Promise.all(channels().flatMap((channel) => channel.allNodes.map((to) => listen(channel, to))))
-    return found
+    })
   }
 
-  async function find(serialNumber: SerialNumber): Promise<Found> {
-    const request = searchRequest({ kind: 'serial-number', serialNumber })
-    const before = places.get(serialNumber)
-    const found =
-      (before !== undefined && (await isThere(before, request)) ? before : undefined) ??
-      (await ask(request, serialNumber)).get(serialNumber)
-    if (found === undefined)
-      throw new AppError('knx.not-found', `No device with the serial number ${serialNumber} answers`, { retryable: true })
-    places.set(serialNumber, found)
-    return found
-  }
-
-  async function isThere({ name, channel, at }: Found, request: ClientRequest): Promise<boolean> {
-    try {
-      return nameIn(await channel.client.request(at, request, { timeoutMs: KNOWN_MS }))?.serialNumber === name.serialNumber
-    } catch {
-      // It may have another address now.
-      return false
-    }
-  }
-
-  /** `fresh` for keys that were drawn this moment: only then do their numbers begin. */
-  function secured(
-    name: string,
-    { senderId, masterSecret }: KnxKeys,
-    received: 'fresh' | 'unknown',
-    idContext?: Uint8Array,
-  ): RequestSecurity {
-    layer.remove(name)
-    // Of no bytes at the device; nobody answers to a group's.
-    const recipientId = idContext === undefined ? new Uint8Array(0) : utf8('-')
-    const input = { name, masterSecret, senderId, recipientId, ...(idContext === undefined ? {} : { idContext }) }
-    layer.add(new UnicastContext(input, { sequences, received }))
-    return layer.to(name)
-  }
-
-  async function reach({
-    serialNumber,
-    unsecured,
-  }: {
-    readonly serialNumber: SerialNumber
-    readonly unsecured: boolean
-  }): Promise<KnxReach> {
-    const known = unsecured ? undefined : keys().device(serialNumber)
-    if (!unsecured && known === undefined)
-      throw new AppError('knx.not-opened', 'The site has no keys for this device: open it with the password of its label first')
-    const { channel, at } = await find(serialNumber)
-    const plain = { client: channel.client, at }
-    return known === undefined ? plain : { ...plain, security: managementOf(serialNumber, known, 'unknown') }
-  }
-
-  function managementOf(serialNumber: SerialNumber, own: KnxKeys, received: 'fresh' | 'unknown'): RequestSecurity {
-    return secured(`knx ${serialNumber}`, own, received)
-  }
-
-  /** The keys of a group address, and what protects the tool's own messages to it. */
-  function groupOf(store: KnxKeyStore, address: number): { readonly shared: KnxKeys; readonly security: RequestSecurity } {
-    const { isNew, ...shared } = store.group(address)
-    const context = senderContextId(store.installation(), TOOL_ADDRESS)
-    return { shared, security: secured(`knx group ${address}`, shared, isNew ? 'fresh' : 'unknown', context) }
+  function freeGroupAddress(): number {
+    const groups = ports.groups().book
+    for (let address = FIRST_GROUP_ADDRESS; address <= LAST_GROUP_ADDRESS; address++)
+      if ((address & 0xff) !== 0 && !groups.isAddressInUse(multicastAddressOf(book.installation(), address))) return address
+    throw new AppError('group.address-taken', 'Every group address of the installation is in use')
   }
 
   return {
+    settings: () => book.settings(),
+    changeSettings: (input) => book.change(defined(input)),
+
+    device(id) {
+      const { serialNumber, links } = knxDevice(id)
+      const heard = nameOf(links)
+      const own = book.knownAddress(serialNumber)
+      const { unsecured } = book.settings()
+      return {
+        serialNumber,
+        heardAddress: heard === undefined ? null : formatIndividualAddress(heard),
+        individualAddress: own === undefined ? null : formatIndividualAddress(own),
+        opened: unsecured || isOpened(keys, serialNumber),
+        unsecured,
+        groups: projectGroups(id, serialNumber),
+      }
+    },
+
+    setAddress: ({ serialNumber, individualAddress }) => book.setAddress(serialNumber, requireIndividualAddress(individualAddress)),
+
+    bind({ serialNumber, groupAddress, objects }) {
+      book.setBindings(serialNumber, requireGroupAddress(groupAddress), objects)
+    },
+
+    setGroupAddress({ groupId, groupAddress }) {
+      const engine = ports.groups()
+      const wanted = groupAddress === undefined ? freeGroupAddress() : requireGroupAddress(groupAddress)
+      if (wanted > LAST_GROUP_ADDRESS)
+        throw new AppError('input.invalid', `${groupAddress ?? ''} has more than 16 bits`, { details: { field: 'groupAddress' } })
+      const address = multicastAddressOf(book.installation(), wanted)
+      const group: GroupId = groupId
+      engine.updateCoap(engine.book.group(group).coapGroupId, { address, port: KNX_PORT })
+      return { groupAddress: formatGroupAddress(wanted), address }
+    },
+
     async search({ serialNumber, programmingMode }) {
       const search =
         serialNumber === undefined
@@ -171,41 +155,43 @@ export function createKnxDesk(ports: KnxPorts): KnxDesk {
             ? ({ kind: 'programming-mode' } as const)
             : ({ kind: 'all' } as const)
           : ({ kind: 'serial-number', serialNumber } as const)
-      const found = await ask(searchRequest(search), serialNumber)
+      const found = await reach.ask(searchRequest(search), serialNumber)
       return [...found.values()]
-        .map(({ name, channel, at }) => ({
+        .map(({ name, client, at }) => ({
           serialNumber: name.serialNumber,
           individualAddress: name.individualAddress === undefined ? null : formatIndividualAddress(name.individualAddress),
           installation: name.installation === undefined ? null : formatInstallationId(name.installation),
           address: at.address,
           port: at.port,
-          channel: channel.client.channelId,
+          channel: client.channelId,
           opened: isOpened(keys, name.serialNumber),
         }))
         .toSorted((a, b) => (a.serialNumber < b.serialNumber ? -1 : 1))
     },
 
-    async open({ serialNumber, password }) {
+    async open({ serialNumber, password = ports.labelPassword(serialNumber) }) {
+      if (password === undefined)
+        throw new AppError('input.invalid', 'No label of this device was read: its password is needed', { details: { field: 'password' } })
       const store = keys()
-      const { channel, at } = await find(serialNumber)
-      const plain = { client: channel.client, at }
+      const { client, at } = await reach.find(serialNumber)
+      const plain = { client, at }
       const proven = await proveKnxPassword(plain, { password, tokenId: PASSWORD_TOKEN, random })
-      const first = new KnxDevice({ ...plain, security: secured(`knx ${serialNumber} password`, proven, 'fresh') })
+      const first = new KnxDevice({ ...plain, security: reach.secured(passwordContext(serialNumber), proven, 'fresh') })
       const drawn = store.drawDevice()
       // Kept before the device has them: the other way round, a crash would leave a device that nobody can open.
       store.keepDevice(serialNumber, drawn)
       await first.writeTokens([{ id: MANAGEMENT_TOKEN, scope: MANAGEMENT_SCOPE, ...drawn }])
-      const device = new KnxDevice({ ...plain, security: managementOf(serialNumber, drawn, 'fresh') })
+      const device = new KnxDevice({ ...plain, security: reach.managementOf(serialNumber, drawn, 'fresh') })
       await device.loadState()
       // The password's keys have served; some devices forget them by themselves.
       await device.removeToken(PASSWORD_TOKEN).catch((thrown: unknown) => {
         logger.info({ code: toAppError(thrown).code, serialNumber }, 'the keys of the password stay on the device')
       })
-      layer.remove(`knx ${serialNumber} password`)
+      reach.forget(passwordContext(serialNumber))
     },
 
     async show(input) {
-      const device = new KnxDevice(await reach(input))
+      const device = new KnxDevice(await reach.reach(input))
       const { serialNumber, ...identity } = await device.identity()
       const address = await device.individualAddress()
       const addressesOf = (routes: readonly GroupRoute[]): string[] =>
@@ -216,7 +202,11 @@ export function createKnxDesk(ports: KnxPorts): KnxDesk {
         individualAddress: address === undefined ? null : formatIndividualAddress(address),
         installation: formatInstallationId(await device.installation()),
         loadState: await device.loadState(),
-        datapoints: (await device.datapoints()).map(({ href, resourceTypes }) => ({ href, resourceTypes: [...resourceTypes] })),
+        datapoints: (await device.datapoints()).map(({ href, resourceTypes, interfaces }) => ({
+          href,
+          resourceTypes: [...resourceTypes],
+          interfaces: [...interfaces],
+        })),
         objects: (await device.groupObjects()).map(({ href, groupAddresses, flags }) => ({
           href,
           groupAddresses: groupAddresses.map(formatGroupAddress),
@@ -228,26 +218,33 @@ export function createKnxDesk(ports: KnxPorts): KnxDesk {
     },
 
     async configure({ configuration, ...input }) {
-      const store = keys()
+      const store = keys
       const wanted = configurationOf(
         configuration,
-        store.installation(),
-        input.unsecured ? undefined : (address) => groupOf(store, address).shared,
+        book.installation(),
+        input.unsecured
+          ? undefined
+          : (address) => {
+              // First, or its first number would not be known to be the first.
+              reach.groupSecurity(address)
+              return store().group(address)
+            },
       )
-      return { outcome: await configureKnx(new KnxDevice(await reach(input)), wanted) }
+      const device = new KnxDevice(await reach.reach(input))
+      const outcome = await configureKnx(device, { ...wanted, freshContext: () => ports.freshContext(wanted.individualAddress) })
+      book.setAddress(input.serialNumber, wanted.individualAddress)
+      return { outcome }
     },
 
     async send({ groupAddress, value, unsecured }) {
-      const store = keys()
       const address = requireGroupAddress(groupAddress)
-      const installation = store.installation()
       const request = groupMessageRequest({ service: 'write', sender: TOOL_ADDRESS, groupAddress: address, value })
-      const security = unsecured ? undefined : groupOf(store, address).security
+      const security = unsecured ? undefined : reach.groupSecurity(address)
       for (const { client, allNodes } of channels()) {
         for (const { zone } of allNodes.slice(0, 1)) {
           const to = {
             // Of the scopes that devices join, the one that leaves the link.
-            address: groupMulticastAddress(installation, groupIdOf(address), 'site-local'),
+            address: multicastAddressOf(book.installation(), address),
             port: KNX_PORT,
             ...(zone === undefined ? {} : { zone }),
           }
@@ -258,7 +255,7 @@ export function createKnxDesk(ports: KnxPorts): KnxDesk {
     },
 
     async reset({ kind, ...input }) {
-      return { seconds: await new KnxDevice(await reach(input)).reset(kind) }
+      return { seconds: await new KnxDevice(await reach.reach(input)).reset(kind) }
     },
   }
 }
@@ -271,26 +268,12 @@ function isOpened(keys: KnxPorts['keys'], serialNumber: SerialNumber): boolean {
   }
 }
 
-function nameIn(answer: ClientResponse): KnxEndpointName | undefined {
-  try {
-    return endpointNameOf(parseLinkFormat(new TextDecoder().decode(answer.payload.subarray(0, 4096))))
-  } catch {
-    // Others answer such searches too.
-    return undefined
-  }
-}
-
-/** Routes follow from the flags: a device sends where it transmits or answers, and listens where it is written, updated or read. */
 export function configurationOf(
   { individualAddress, objects }: KnxConfigurationInput,
   installation: InstallationId,
   groupKeys: ((groupAddress: number) => KnxKeys) | undefined,
 ): KnxConfiguration {
-  const address = parseIndividualAddress(individualAddress)
-  if (address === undefined || address === 0 || address >= TOOL_ADDRESS)
-    throw new AppError('input.invalid', `${individualAddress} is no individual address that a device can have`, {
-      details: { field: 'individualAddress' },
-    })
+  const address = requireIndividualAddress(individualAddress)
   const groupObjects: readonly GroupObject[] = objects.map(({ href, groupAddresses, flags }, index) => ({
     id: index + 1,
     href,
@@ -300,38 +283,60 @@ export function configurationOf(
   const all = [...new Set(groupObjects.flatMap(({ groupAddresses }) => groupAddresses))]
   if (groupKeys !== undefined && all.length > MOST_GROUP_TOKENS)
     throw new AppError('input.too-large', `A device has keys for at most ${MOST_GROUP_TOKENS} group addresses`)
-  const context = senderContextId(installation, address)
+  const { recipients, publishers } = withRoutes(groupObjects, { recipients: [], publishers: [] })
+  const contextId = senderContextId(installation, address)
   const groupTokens: readonly GroupToken[] =
     groupKeys === undefined
       ? []
       : all.map((groupAddress) => ({
-          id: `g${groupAddress}`,
+          id: groupTokenId(groupAddress),
           groupAddresses: [groupAddress],
-          contextId: context,
+          contextId,
           ...groupKeys(groupAddress),
         }))
   return {
     installation,
     individualAddress: address,
     groupObjects,
-    recipients: routesOf(groupObjects, ({ flags, groupAddresses }) => [
-      ...(flags.includes('transmit') ? groupAddresses.slice(0, 1) : []),
-      ...(flags.includes('read') || flags.includes('initialise') ? groupAddresses : []),
-    ]),
-    publishers: routesOf(groupObjects, ({ flags, groupAddresses }) =>
-      flags.some((flag) => flag === 'write' || flag === 'update' || flag === 'read') ? groupAddresses : [],
-    ),
+    recipients,
+    publishers,
     groupTokens,
   }
-}
-
-function routesOf(objects: readonly GroupObject[], addressesOf: (object: GroupObject) => readonly number[]): readonly GroupRoute[] {
-  const addresses = [...new Set(objects.flatMap(addressesOf))]
-  return addresses.map((address, index) => ({ id: index + 1, groupAddresses: [address], groupId: groupIdOf(address) }))
 }
 
 function requireGroupAddress(text: string): number {
   const address = parseGroupAddress(text)
   if (address === undefined) throw new AppError('input.invalid', `${text} is no group address`, { details: { field: 'groupAddresses' } })
   return address
+}
+
+function requireIndividualAddress(text: string): number {
+  const address = parseIndividualAddress(text)
+  if (address === undefined || address === 0 || address >= TOOL_ADDRESS)
+    throw new AppError('input.invalid', `${text} is no individual address that a device can have`, {
+      details: { field: 'individualAddress' },
+    })
+  return address
+}
+
+function passwordContext(serialNumber: string): string {
+  return `knx ${serialNumber} password`
+}
+
+/** The individual address that a device said when it was heard. */
+function nameOf(links: string): number | undefined {
+  try {
+    return endpointNameOf(parseLinkFormat(links))?.individualAddress
+  } catch {
+    return undefined
+  }
+}
+
+function defined(input: OpParsed<'knx.changeSettings'>): Partial<KnxSettings> {
+  const { installation, fabricId, unsecured } = input
+  return {
+    ...(installation === undefined ? {} : { installation }),
+    ...(fabricId === undefined ? {} : { fabricId }),
+    ...(unsecured === undefined ? {} : { unsecured }),
+  }
 }

@@ -4,7 +4,7 @@ import type { Clock, DatagramChannel, Logger, PeerIdentity, Random, SocketAddres
 import { createProxy } from '#main/services/proxy/index.ts'
 import type { ProxyRule } from '#main/services/proxy/index.ts'
 import { CoapEndpoint } from '#main/wire/coap/index.ts'
-import type { CoapClient, IncomingRequest, MessageSecurity, ResourceTree, TraceEvent } from '#main/wire/coap/index.ts'
+import type { CoapClient, IncomingRequest, MessageSecurity, ObservingClient, ResourceTree, TraceEvent } from '#main/wire/coap/index.ts'
 import type { DtlsSession } from '#main/wire/dtls/index.ts'
 import { openUdpChannel } from '#main/wire/ip/index.ts'
 import { budgeted } from './channel-budget.ts'
@@ -43,11 +43,15 @@ export interface NetworkPorts {
 
 export interface SiteChannel {
   readonly client: CoapClient
+  /** Observes resources there. */
+  readonly observer: ObservingClient
   /** The tool's own address there. */
   readonly local: SocketAddress
   /** `mesh`: behind a dongle. */
   readonly kind: 'system' | 'mesh'
   readonly carriesMulticast: boolean
+  /** Opens another port on the same link; absent for the system's sockets. */
+  readonly openPort?: (port: number, id: string) => DatagramChannel
 }
 
 /** What is known of the link below a channel. */
@@ -78,6 +82,8 @@ export interface SiteNetwork {
   attach(channel: DatagramChannel, way?: ChannelWay): void
   /** Closes a channel that was attached. */
   detach(channelId: string): Promise<void>
+  /** A port from which that address can be reached: behind the dongle that leads there, else the system's. */
+  openTowards(to: SocketAddress, id: string): Promise<DatagramChannel>
   /** Opens a system socket. Throws `network.address-in-use`, `network.bind-failed`. */
   listen(options: NetworkOptions): Promise<void>
   /** Moves the system socket. Where that fails it throws as `listen` does, and what listened before listens again. */
@@ -251,11 +257,13 @@ export function createNetwork(tree: ResourceTree, { clock, random, logger, proxy
       ]
     },
     channels: () =>
-      upNow().map(({ client, channel, way }) => ({
+      upNow().map(({ client, endpoint, channel, way }) => ({
         client,
+        observer: endpoint,
         local: channel.local,
         kind: way === undefined ? ('system' as const) : ('mesh' as const),
         carriesMulticast: way?.carriesMulticast() ?? true,
+        ...(way?.openPort === undefined ? {} : { openPort: way.openPort }),
       })),
     client(channelId) {
       const beside = besideOf(channelId)
@@ -281,6 +289,11 @@ export function createNetwork(tree: ResourceTree, { clock, random, logger, proxy
       for (const { secured } of endpoints.values()) secured?.end(isRefused)
     },
     attach,
+    async openTowards({ address }, id) {
+      const behind = isLoopback(address) ? undefined : upNow().find(({ way }) => way?.reaches(address) === true)?.way
+      if (behind?.openPort !== undefined) return behind.openPort(0, id)
+      return openUdpChannel({ id, bindAddress: address.includes(':') ? '::' : '0.0.0.0', port: 0, logger })
+    },
     async detach(channelId) {
       await detach(channelId)
     },

@@ -5,14 +5,16 @@ import { createResourceDirectory } from '#main/services/rd/index.ts'
 import { createDongleSite } from '#main/simulator/index.ts'
 import { createDiscovery, createInventory } from '#main/site/devices/index.ts'
 import type { DeviceProfile } from '#main/site/devices/index.ts'
-import { collectSite, createExchange } from '#main/site/exchange/index.ts'
-import { createGroups, createTestBench } from '#main/site/groups/index.ts'
+import { createGroups } from '#main/site/groups/index.ts'
 import { createJobs } from '#main/site/jobs/index.ts'
 import { createOverview, createPreflight } from '#main/site/overview/index.ts'
 import { createDemoMemory, createRegistrationStore } from '#main/store/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
 import { ResourceTree } from '#main/wire/coap/index.ts'
+import { createHandOver } from './hand-over.ts'
+import { openWriter, writersJobs } from './writer.ts'
 import { demoDongle, DEMO_CHANNEL, DEMO_UP_MS, demoOptions } from './demo-dongle.ts'
+import { createSiteAccess } from './access.ts'
 import { certificateAddresses } from './advertising.ts'
 import { createSiteCoaps } from './coaps.ts'
 import { createDirectorySettings, isEnrolledIn } from './directory-settings.ts'
@@ -23,22 +25,31 @@ import { createSiteAdmission } from './admission.ts'
 import { createSiteEnrolment } from './enrolment.ts'
 import { admitPledges, DEMO_CHECK_AFTER_S } from './enrolment-pledges.ts'
 import { registerGroups } from './group-registrations.ts'
+import { createSiteHistory } from './history.ts'
+import { createSiteMaintenance, inOrder } from './maintenance.ts'
+import { createProving } from './proving.ts'
+import { createSiteBench } from './site-bench.ts'
+import { createSiteTemplates } from './templates.ts'
+import { createWalk } from './walk.ts'
 import { holdJobs } from './job-hold.ts'
 import { systemInterfaces } from './interfaces.ts'
-import { createSiteJoining } from './joining.ts'
+import { createSiteJoins } from './site-joins.ts'
 import { besideOf, uriOf } from './network-secured.ts'
 import { createNetwork, listenSomewhere } from './network.ts'
 import { openProgramKeyring } from './keyring.ts'
-import { KnxKeyStore } from './knx-keys.ts'
-import { createKnxDesk } from './knx.ts'
+import { codedProfiles } from './coded-profiles.ts'
+import { createSiteKnx } from './knx-site.ts'
+import { createProfileDesk } from './profile-desk.ts'
 import { sealedMemory } from './sealed-memory.ts'
 import { createProbes } from './probes.ts'
 import { bumpAtRest } from './revisions.ts'
 import { arrived, closeAll, importGroups } from './site-wiring.ts'
+import { createSiteRules } from './rules.ts'
 import { publishSecurityGroups } from './security-discovery.ts'
 import { createSiteSecurity } from './security.ts'
 import { withSecurity } from './security-jobs.ts'
 import type { SerialDesk } from './serial-desk.ts'
+import { createSiteSurvey } from './survey.ts'
 import { createTraceDesk } from './trace-desk.ts'
 import { createTrace } from './trace.ts'
 import type { CoreOptions } from './types.ts'
@@ -46,24 +57,24 @@ import type { OpenSite } from './open-site-types.ts'
 
 export interface SiteOptions extends CoreOptions {
   readonly serialDesk: SerialDesk
+  /** Closes the site and opens it again. */
+  readonly reopen: () => void
 }
 
-/** The demo site's devices spread their answers over this time (docs/demo-devices.md). */
-const DEMO_LEISURE_MS = 1000
 /** Where a demo site listens beside its simulated radio, so that a stock CoAP client can reach it. */
 const DEMO_LISTENING = { bindAddress: '::1', coapPort: 5683 }
 
 /** Builds the services and brings the network up. A network that does not come up is told, not thrown: the project can be worked on without. */
-export async function openSiteServices(file: SiteFile, profiles: readonly DeviceProfile[], options: SiteOptions): Promise<OpenSite> {
+export async function openSiteServices(file: SiteFile, declared: readonly DeviceProfile[], options: SiteOptions): Promise<OpenSite> {
   const { clock, random, logger, services } = options
   const ports = { clock, random, logger }
   const meta = file.meta()
+  const access = createSiteAccess(file, ports)
   const tree = new ResourceTree()
   const trace = createTrace(clock)
   const onTrace = trace.message.bind(trace)
-  const keyring = await openProgramKeyring({ path: join(options.dataDirectory, 'keyring.json'), random, ...options.keyring }).catch(
-    toAppError,
-  )
+  const ring = await openProgramKeyring({ path: join(options.dataDirectory, 'keyring.json'), random, ...options.keyring }).catch(toAppError)
+  const { writer, writersKeyring: keyring } = openWriter(file, ring, options)
   const security = createSiteSecurity({ file, tree, keyring, dataDirectory: options.dataDirectory, ...ports })
   const network = createNetwork(tree, { ...ports, onTrace, security: security.layer, proxyRules: options.proxyRules ?? [] })
   const exportsDirectory = options.exportsDirectory ?? join(dirname(file.path), `${meta.name} hand-over`)
@@ -79,31 +90,34 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     schemeOf: (channelId) => (besideOf(channelId) === undefined ? 'coap' : 'coaps'),
     ...ports,
   })
+  const knx = createSiteKnx({
+    file,
+    keyring,
+    security,
+    channels: () => network.channels().map((channel) => discoveryChannel(channel, inventory, directory)),
+    inventory: () => inventory,
+    groups: () => groups,
+    labelPassword: (serial) => admission.secretsOf({ serial })?.password,
+    ...ports,
+  })
+  const profiles = [...declared, ...codedProfiles(knx.profile)]
   const inventory = createInventory({ store: file.devices, contacts: network, profiles, ...ports })
+  const rules = createSiteRules({
+    file,
+    clock,
+    channels: () => network.channels().map(({ client, kind }) => ({ channelId: client.channelId, isMesh: kind === 'mesh' })),
+    dongles: () => dongles.feed.size,
+  })
   const groups = createGroups({
     store: file.groups,
     devices: inventory,
-    allocation: {
-      prefixId: meta.id,
-      // A mesh is a realm of its own (RFC 7346 §2); behind a dongle nothing wider is needed.
-      get scope() {
-        return meta.kind === 'demo' || dongles.feed.size > 0 ? 'realm-local' : 'site-local'
-      },
-    },
+    allocation: rules.allocation,
+    naming: rules.naming,
+    onTable: (id, table) => survey.tableRead(id, table),
     ...ports,
   })
-  const jobs = createJobs({ store: file.jobs, ...ports })
-  const bench = createTestBench({
-    groups,
-    devices: inventory,
-    store: file.groups,
-    security: security.bench,
-    ...(meta.kind === 'demo' ? { leisureMs: DEMO_LEISURE_MS } : {}),
-    hasSmallFrames: (channelId) =>
-      meta.kind === 'demo' || network.channels().some((each) => each.client.channelId === channelId && each.kind === 'mesh'),
-    carriesMulticast: (channelId) => network.channels().every((each) => each.client.channelId !== channelId || each.carriesMulticast),
-    ...ports,
-  })
+  const jobs = createJobs({ store: writersJobs(file.jobs, writer), ...ports })
+  const bench = createSiteBench({ file, groups, inventory, network, security: knx.protecting(security.bench), ...ports })
   const discovery = createDiscovery({
     inventory,
     channels: () => network.channels().map((channel) => discoveryChannel(channel, inventory, directory)),
@@ -111,7 +125,8 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     clock,
     logger,
   })
-  for (const runner of groups.runners) jobs.register(withSecurity(runner, security))
+  const survey = createSiteSurvey({ file, inventory, profiles, groups, jobs, bench, discovery, directory, network, ...ports })
+  for (const runner of groups.runners) jobs.register(inOrder(withSecurity(runner, security), () => maintenance))
   const endGroups = registerGroups(groups.applicationFeed, directory, { logger, together: (work) => file.transaction(work) })
   const endArrivals = directory.onChange(({ kind, registration }) => {
     // What this program registered itself is no device.
@@ -133,44 +148,30 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     }),
     clock,
   )
-  const exchange = createExchange({
-    store: file.exports,
-    directory: exportsDirectory,
-    model: () => {
-      inventory.flush()
-      const { id, kind, details, createdAt, demo: demoOptions } = file.meta()
-      const document = collectSite({ id, kind, details, createdAt, demo: demoOptions }, file.devices, file.groups, security.exported)
-      return { document, revision: file.revision }
-    },
+  const { exchange, fleet } = createHandOver({
+    file,
+    keyring,
+    writer,
+    enrolment: () => enrolment,
+    profiles,
+    inventory,
+    groups,
+    jobs,
+    security,
+    services,
     tool: application,
-    printPdf: (html) => services.printPdf(html),
-    canPrintPdf: () => services.canPrintPdf(),
+    directory: exportsDirectory,
+    reopen: options.reopen,
     ...ports,
   })
   // What was applied and what was proven is part of the hand-over, though it changes nothing that the project wants.
-  const endProofs = [bumpAtRest(jobs.feed, file, logger), bumpAtRest(bench.feed, file, logger)]
-  const overview = createOverview(
-    {
-      devices: inventory.feed,
-      rooms: inventory.roomFeed,
-      applicationGroups: groups.applicationFeed,
-      memberships: groups.membershipFeed,
-      plan: groups.planFeed,
-      securityPlan: security.planFeed,
-      securityFindings: security.findingFeed,
-      testRuns: bench.feed,
-      exports: exchange.feed,
-      checks: preflight.feed,
-      revision: () => file.revision,
-    },
-    clock,
-  )
+  const endProofs = [bumpAtRest(jobs.feed, file, logger, ({ kind }) => kind !== 'push'), bumpAtRest(bench.feed, file, logger)]
 
   const { pty = false, ...chosen } = options.demo ?? {}
   const demo =
     meta.demo === null
       ? undefined
-      : createDongleSite({ ...demoOptions(meta.demo, chosen), memory: sealedMemory(createDemoMemory(file.database), keyring), ...ports })
+      : createDongleSite({ ...demoOptions(meta.demo, chosen), memory: sealedMemory(createDemoMemory(file.database), ring), ...ports })
   const terminal =
     demo === undefined || !pty
       ? undefined
@@ -194,10 +195,16 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     inventory,
     groups,
     // Those that join get their keys as any device does.
-    enrolDevice: demo === undefined || chosen.joining === 'proxy' ? undefined : (eui64, given) => demo.enrol(eui64, given),
+    enrolDevice: demo !== undefined && chosen.joining === 'direct' ? (eui64, given) => demo.enrol(eui64, given) : undefined,
     issuers: () => enrolment.issuers,
     publishGroups: (published, baseUri) => publishSecurityGroups(directory, published, baseUri, logger),
   })
+  rules.connect({ groups, inventory, profiles, security, jobs })
+  const templates = createSiteTemplates({ file, inventory, groups, security, random })
+  const prove = createProving({ jobs, bench, templates, groups, evidence: () => overview.evidence() })
+  const walk = createWalk({ file, inventory, groups, templates, clock, logger })
+  const maintenance = createSiteMaintenance({ file, inventory, groups, security, jobs, enrolment: () => enrolment, ...ports })
+  const history = createSiteHistory({ file, inventory, groups, security, templates, clock, logger })
   const admission = createSiteAdmission({ file, inventory, keyring, ...ports })
   const enrolment = await createSiteEnrolment({
     file,
@@ -209,20 +216,29 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     ...(demo === undefined ? {} : { fixedManufacturers: [demo.manufacturer], checkAfterS: DEMO_CHECK_AFTER_S }),
     ...ports,
   })
+  const overview = createOverview(
+    {
+      devices: inventory.feed,
+      rooms: inventory.roomFeed,
+      applicationGroups: groups.applicationFeed,
+      memberships: groups.membershipFeed,
+      plan: groups.planFeed,
+      securityPlan: security.planFeed,
+      securityFindings: security.findingFeed,
+      findings: rules.findingFeed,
+      testRuns: bench.feed,
+      exports: exchange.feed,
+      checks: preflight.feed,
+      admission: admission.feed,
+      authority: enrolment.feed,
+      revision: () => file.revision,
+    },
+    clock,
+  )
   const interfaces = options.interfaces ?? systemInterfaces
-  const joining = createSiteJoining({
-    file,
-    tree,
-    network,
-    directory,
-    enrolment,
-    inventory,
-    security,
-    gate: admission.gate,
-    connectVouchers: (files) => admission.connectVouchers(files),
-    masa: demo?.masa ?? options.masa,
-    ...ports,
-  })
+  const masa = demo?.masa ?? options.masa
+  const joins = createSiteJoins({ file, tree, network, directory, enrolment, inventory, security, admission, interfaces, masa, ...ports })
+  const { joining } = joins
   const coaps = createSiteCoaps({
     file,
     network,
@@ -232,6 +248,8 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     clock,
     logger,
   })
+  const dnsSd = options.advertise === false ? undefined : (options.dnsSd ?? createDnsSd({ clock, logger }))
+  const joinDesk = joins.openDesk({ coaps, links: () => dongles.feed.rows(), dnsSd })
   const endHold = holdJobs(jobs, inventory, dongles, clock)
   try {
     await dongles.open()
@@ -250,7 +268,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     directory,
     network,
     interfaces,
-    dnsSd: options.advertise === false ? undefined : (options.dnsSd ?? createDnsSd({ clock, logger })),
+    dnsSd,
     logger,
   })
   void directorySettings.networkChanged()
@@ -267,6 +285,7 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
 
   return {
     file,
+    access,
     network,
     get networkFailure() {
       return networkFailure
@@ -292,16 +311,8 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     demo,
     dongles,
     trace,
-    knx: createKnxDesk({
-      channels: () => network.channels().map((channel) => discoveryChannel(channel, inventory, directory)),
-      keys: () => {
-        if (keyring instanceof AppError) throw keyring
-        return new KnxKeyStore(file, keyring.sealer, random)
-      },
-      layer: security.layer,
-      sequences: security.sequences,
-      ...ports,
-    }),
+    knx: knx.desk,
+    profiles: createProfileDesk({ options, profiles, inventory, contacts: network, groups, clock }),
     traceDesk: createTraceDesk({ trace, directory: () => exportsDirectory, application, clock, random }),
     onReach(listener) {
       const ends = [dongles.onReach(listener), coaps.onChange(listener)]
@@ -315,30 +326,49 @@ export async function openSiteServices(file: SiteFile, profiles: readonly Device
     importGroups: importGroups(groups),
     bench,
     security,
+    rules,
     enrolment,
     admission,
     coaps,
     joining,
+    joinDesk,
+    replacing: (deviceId, pledgeKey) => joins.retirement.replacing(deviceId, pledgeKey),
     jobs,
+    history,
+    maintenance,
+    templates,
+    prove,
+    walk,
+    survey,
     exchange,
+    writer,
+    fleet,
     overview,
     preflight,
     async close() {
       const steps: ReadonlyArray<() => unknown> = [
+        () => survey.close(),
         () => jobs.close(),
         () => bench.close(),
+        () => fleet.close(),
         endArrivals,
         endGroups,
         ...endProofs,
+        () => access.close(),
         () => discovery.close(),
         () => overview.close(),
         () => directorySettings.close(),
         endAdmission,
         endCoaps,
+        () => joinDesk.close(),
         () => coaps.close(),
         () => joining.close(),
         () => enrolment.close(),
         () => admission.close(),
+        () => rules.close(),
+        () => walk.close(),
+        () => templates.close(),
+        () => maintenance.close(),
         () => security.close(),
         () => groups.close(),
         () => inventory.close(),

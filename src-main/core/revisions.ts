@@ -11,14 +11,16 @@ export function bumpAtRest<Row extends { readonly id: string; readonly state: st
   feed: KeyedFeed<Row>,
   file: SiteFile,
   logger: Logger,
+  counts: (row: Row) => boolean = () => true,
 ): () => void {
   const known = new Map(feed.rows().map((row) => [row.id, row.state]))
   return feed.subscribe((ids) => {
     const came = ids.filter((id) => {
-      const state = feed.get(id)?.state
+      const row = feed.get(id)
+      const state = row?.state
       const before = known.get(id)
       if (state !== undefined) known.set(id, state)
-      return state !== undefined && state !== before && !AT_WORK.has(state)
+      return row !== undefined && state !== undefined && state !== before && !AT_WORK.has(state) && counts(row)
     })
     if (came.length === 0) return
     try {

@@ -43,7 +43,7 @@ export interface CoreOptions {
     readonly radio?: 'real' | 'ideal'
     readonly dongle?: 'spinel' | 'slip'
     readonly pty?: boolean
-    /** Whether its devices join as pledges behind join proxies, or ask for certificates by CMP from their own addresses. */
+    /** Whether its devices join as pledges behind join proxies, the default, or ask for certificates by CMP from their own addresses. */
     readonly joining?: 'proxy' | 'direct'
   }
   /** Binds the CoAP endpoint of a site elsewhere than the site says (command line). */

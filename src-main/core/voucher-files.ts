@@ -19,8 +19,9 @@ export interface VoucherFiles {
 
 const MOST_SHOWN = 20_000
 
-export function createVoucherFiles({ desk, store, makers, clock, audit }: VoucherFilesPorts): VoucherFiles {
-  const rowOf = (record: VoucherRecord): VoucherRow => {
+/** How a voucher is shown. */
+export function voucherRows(makers: () => readonly Maker[], clock: Clock): (record: VoucherRecord) => VoucherRow {
+  return (record) => {
     const now = clock.now()
     const isOver = record.expiresOn !== undefined && record.expiresOn < now
     const isEarly = record.createdOn !== undefined && record.createdOn > now
@@ -39,6 +40,10 @@ export function createVoucherFiles({ desk, store, makers, clock, audit }: Vouche
       code: isOver ? 'voucher.expired' : null,
     }
   }
+}
+
+export function createVoucherFiles({ desk, store, makers, clock, audit }: VoucherFilesPorts): VoucherFiles {
+  const rowOf = voucherRows(makers, clock)
   return {
     async import(files, actor) {
       const outcomes = await desk.import(files.map(({ fileName, bytes }) => ({ name: fileName, bytes })))

@@ -30,6 +30,7 @@ const N = Point.fromHex('03d8bbd6c639c62937b04d997f38c3770719c629d7014d49a24b4f9
 const ITERATIONS = 1000
 const CBOR = 60
 const NONE = new Uint8Array(0)
+const FUNCTION = { href: '/f/00417_01', attributes: [{ name: 'rt', value: ':fb.417' }] }
 
 export interface KnxDeviceOptions {
   readonly network: MemoryNetwork
@@ -44,6 +45,14 @@ export class SimulatedKnxDevice {
   /** Paths of protected and of plain requests that change something. */
   readonly changes: string[] = []
   loadState = 0
+  /** Requests that are still answered. */
+  silentAfter = Infinity
+  /** Whether group messages reach it no more. */
+  deaf = false
+  /** Of its datapoint /p/o_2_2. */
+  value: CborValue = false
+  /** What /dev/pm was set to, in turn. */
+  readonly programming: CborValue[] = []
   readonly #options: KnxDeviceOptions
   readonly #random = seededRandom(4711)
   readonly #layer: OscoreLayer
@@ -64,6 +73,7 @@ export class SimulatedKnxDevice {
       const names = [`knx://sn.${serialNumber}`, `knx://ia.${this.#installation.toString(16)}.${this.#individualAddress.toString(16)}`]
       // The tree's filter takes the whole value or its beginning.
       const value = asked === 'ep=knx://sn.*' ? names.join(' ') : names.find((name) => asked === `ep=${name}`)
+      if (asked === '') return [{ href: '', attributes: [{ name: 'ep', value: names.join(' ') }] }, FUNCTION]
       return value === undefined ? [] : [{ href: '', attributes: [{ name: 'ep', value }] }]
     })
     for (const path of ['dev', 'a', 'fp', 'auth', 'p', 'k', '.well-known/knx']) {
@@ -114,6 +124,8 @@ export class SimulatedKnxDevice {
 
   async #answer(request: IncomingRequest): Promise<OutgoingResponse | undefined> {
     const path = request.path.join('/')
+    if (this.silentAfter-- <= 0) return undefined
+    if (this.deaf && path === 'k') return undefined
     if (path === '.well-known/knx/spake') return this.#spake(decodeCbor(request.payload) as Items)
     if (request.peer === undefined) return { code: '4.01' }
     if (request.method !== 'GET') this.changes.push(`${request.method} /${path}`)
@@ -127,7 +139,13 @@ export class SimulatedKnxDevice {
     switch (path) {
       case 'k':
         this.heard.push(decodeGroupMessage(request.payload))
+        this.value = this.heard.at(-1)?.value ?? this.value
         return undefined
+      case 'p/o_2_2':
+        return content(new Map([[1, this.value]]))
+      case 'dev/pm':
+        this.programming.push((decodeCbor(request.payload) as Items).get(1) ?? null)
+        return { code: '2.04' }
       case 'dev/sn':
         return text(this.#options.serialNumber)
       case 'dev/hwt':
@@ -144,7 +162,11 @@ export class SimulatedKnxDevice {
       case 'dev/iid':
         return number(this.#installation)
       case 'p':
-        return { code: '2.05', payload: utf8('</p/o_1_1>;rt=":dpa.421.61";ct=60,\n</p/o_2_2>;rt=":dpa.421.52";ct=60'), contentFormat: 40 }
+        return {
+          code: '2.05',
+          payload: utf8('</p/o_1_1>;rt=":dpa.417.51";if=":if.s";ct=60,\n</p/o_2_2>;rt=":dpa.417.61";if=":if.a";ct=60'),
+          contentFormat: 40,
+        }
       case '.well-known/knx':
         this.#tables.forEach((table) => table.clear())
         return content(

@@ -1,8 +1,10 @@
 // KNX IoT devices from the tool's side: search, password, keys, configuration, group messages, over real exchanges and real OSCORE.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError, seededRandom, silentLogger, type JsonValue } from '#main/base/index.ts'
-import { createKnxDesk, type KnxDesk } from '#main/core/knx.ts'
+import { KnxBook } from '#main/core/knx-book.ts'
 import { KnxKeyStore } from '#main/core/knx-keys.ts'
+import { createKnxReach } from '#main/core/knx-reach.ts'
+import { createKnxDesk, type KnxDesk } from '#main/core/knx.ts'
 import { groupIdOf, groupMulticastAddress, senderContextId } from '#main/site/devices/index.ts'
 import { CoapEndpoint, ResourceTree } from '#main/wire/coap/index.ts'
 import { MemoryNetwork } from '#main/wire/ip/index.ts'
@@ -32,6 +34,7 @@ let network: MemoryNetwork
 let device: SimulatedKnxDevice
 let endpoint: CoapEndpoint
 let keys: KnxKeyStore
+let book: KnxBook
 let desk: KnxDesk
 let meta: Map<string, JsonValue>
 
@@ -56,12 +59,27 @@ beforeEach(() => {
     setMeta: (key: string, value: JsonValue) => void meta.set(key, value),
   }
   keys = new KnxKeyStore(file, sealer, random)
+  book = new KnxBook(file, random)
+  const channels = () => [{ client: endpoint, allNodes: [ALL_NODES] }]
+  const unused = (): never => {
+    throw new TypeError('not of these tests')
+  }
   desk = createKnxDesk({
-    channels: () => [{ client: endpoint, allNodes: [ALL_NODES] }],
+    book,
+    channels,
     keys: () => keys,
-    layer,
-    sequences: volatileSequences(),
-    clock,
+    reach: createKnxReach({
+      channels,
+      keys: () => keys,
+      installation: () => book.installation(),
+      layer,
+      sequences: volatileSequences(),
+      logger: silentLogger,
+    }),
+    inventory: unused,
+    groups: unused,
+    labelPassword: () => undefined,
+    freshContext: (address) => senderContextId(book.installation(), address),
     random,
     logger: silentLogger,
   })
@@ -117,6 +135,10 @@ describe('a device that is new', () => {
     expect(device.changes).toEqual([])
   })
 
+  it('is not opened without a password where no label was read', async () => {
+    await expect(done(desk.open({ serialNumber: SERIAL }))).rejects.toMatchObject({ code: 'input.invalid' })
+  })
+
   it('is not configured before it is opened', async () => {
     await expect(done(desk.configure({ serialNumber: SERIAL, unsecured: false, configuration }))).rejects.toMatchObject({
       code: 'knx.not-opened',
@@ -162,7 +184,7 @@ describe('a device that was opened', () => {
 
   it('hears what the tool says to the group, under the tool’s own context, and nothing twice under one number', async () => {
     await done(desk.configure({ serialNumber: SERIAL, unsecured: false, configuration }))
-    const installation = keys.installation()
+    const installation = book.installation()
     device.listen(groupMulticastAddress(installation, groupIdOf(2), 'site-local'), {
       ...keys.group(2),
       idContext: senderContextId(installation, 0xfffe),

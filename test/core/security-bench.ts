@@ -264,7 +264,7 @@ export async function securitySite(
   const endpoint = new CoapEndpoint({ channel, tree, clock, random, logger, security: security.layer })
   const siteNetwork: SiteNetwork = {
     listening: [],
-    channels: () => [{ client: endpoint, local: LAPTOP, kind: 'mesh', carriesMulticast: true }],
+    channels: () => [{ client: endpoint, observer: endpoint, local: LAPTOP, kind: 'mesh', carriesMulticast: true }],
     client: (id) => (id === 'mesh' ? endpoint : undefined),
     secure: () => Promise.resolve(),
     secured: () => [],
@@ -275,6 +275,7 @@ export async function securitySite(
     detach: () => Promise.resolve(),
     listen: () => Promise.resolve(),
     moveTo: () => Promise.resolve(),
+    openTowards: () => Promise.reject(new Error('nothing else listens here')),
     close: () => Promise.resolve(),
   }
   const { profiles } = await loadProfiles([join(import.meta.dirname, '../../build/profiles')])
