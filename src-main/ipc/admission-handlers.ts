@@ -16,7 +16,12 @@ export function admissionHandlers(core: Core): AdmissionHandlers {
     'admission.undeny': (input, { actor }) => desk().undeny(input, actor),
     'admission.denied': (input) => desk().denied(input),
     'admission.forget': (input, { actor }) => desk().forget(input, actor),
-    'admission.assign': (input, { actor }) => desk().assign(input, actor),
+    'admission.assign': (input, { actor }) => {
+      // What the device was until now has certificates that nobody is to use any more.
+      const retire = input.replace ? core.site().replacing(input.deviceId, input.key) : undefined
+      desk().assign(input, actor)
+      retire?.(actor)
+    },
     'admission.scan': (input, { actor }) => desk().scan(input, actor),
     'admission.list': (input) => desk().list(input),
     'admission.unlist': (input, { actor }) => desk().unlist(input, actor),

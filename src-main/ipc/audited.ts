@@ -6,6 +6,8 @@ import type { OpName } from '#contract/ops.ts'
 import type { ContractService } from './types.ts'
 
 const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
+  'access.lock',
+  'access.setPin',
   'site.update',
   'site.setNetwork',
   'site.setAdvertisement',
@@ -26,14 +28,28 @@ const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
   'groups.setMemberships',
   'groups.fromRooms',
   'groups.verify',
+  'maintenance.run',
+  'history.undo',
+  'history.redo',
+  'walk.place',
+  'templates.save',
+  'templates.remove',
+  'templates.apply',
+  'templates.assign',
+  'templates.detach',
   'apply.start',
   'jobs.pause',
   'jobs.resume',
   'jobs.cancel',
   'jobs.retryFailed',
   'test.run',
+  'test.prove',
   'test.seen',
   'handover.export',
+  'fleet.saveTarget',
+  'fleet.removeTarget',
+  'fleet.testTarget',
+  'fleet.push',
   'rd.remove',
   'rd.register',
   'rd.setPolicy',
@@ -52,17 +68,49 @@ const AUDITED: ReadonlySet<OpName> = new Set<OpName>([
   'security.rekey',
   'security.evict',
   'security.enrol',
+  'rules.remedy',
+  'naming.set',
+  'allocation.set',
+  'allocation.release',
+  'profiles.try',
+  'knx.changeSettings',
+  'knx.setAddress',
+  'knx.bind',
+  'knx.setGroupAddress',
+  'joining.setOffline',
+  'joining.setMaker',
+  'joining.setRegistrar',
+  'joining.setProxy',
+  'joining.searchNow',
+  'joining.renewVouchers',
   'knx.open',
   'knx.configure',
   'knx.send',
   'knx.reset',
+  'drift.watch',
+  'drift.read',
+  'drift.repair',
+  'drift.adopt',
+  'drift.remove',
+  'survey.read',
+  'survey.adopt',
+  'survey.take',
 ])
 
 /** Lists longer than this are told by their length: the audit says who did what, not every cell of it. */
 const LISTED = 20
 const LONGEST_TEXT = 200
 /** Fields whose value lets others into a network: the audit says that there was one. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['dataset', 'networkKey', 'passphrase', 'masterSecret', 'masterSalt', 'password'])
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'dataset',
+  'networkKey',
+  'passphrase',
+  'masterSecret',
+  'masterSalt',
+  'password',
+  'secret',
+  'pin',
+])
 
 /** What is needed of the core: the audit of the site that is open. */
 export interface AuditedCore {

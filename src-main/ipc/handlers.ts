@@ -2,14 +2,24 @@
 import type { Core } from '#main/core.ts'
 import { applyImport, previewImport } from '#main/site/devices/index.ts'
 import { AppError } from '#main/base/index.ts'
+import { accessHandlers } from './access-handlers.ts'
 import { admissionHandlers } from './admission-handlers.ts'
 import { addressOption, announceable } from './address-options.ts'
+import { fleetHandlers } from './fleet-handlers.ts'
 import { directoryDesk } from './directory-desk.ts'
+import { historyHandlers } from './history-handlers.ts'
+import { joiningHandlers } from './joining-handlers.ts'
 import { knxHandlers } from './knx-handlers.ts'
+import { profileHandlers } from './profile-handlers.ts'
+import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { linkHandlers } from './link-handlers.ts'
 import { raHandlers } from './ra-handlers.ts'
+import { rulesHandlers } from './rules-handlers.ts'
 import { securityHandlers } from './security-handlers.ts'
+import { surveyHandlers } from './survey-handlers.ts'
+import { templateHandlers } from './template-handlers.ts'
 import { traceHandlers } from './trace-handlers.ts'
+import { walkHandlers } from './walk-handlers.ts'
 import type { Handlers } from './types.ts'
 
 const DEFAULT_REPORT_LOCALE = 'en'
@@ -17,16 +27,26 @@ const DEFAULT_REPORT_LOCALE = 'en'
 export function createHandlers(core: Core): Handlers {
   return {
     ...siteHandlers(core),
+    ...accessHandlers(core),
     ...deviceHandlers(core),
     ...groupHandlers(core),
     ...workHandlers(core),
     ...recordHandlers(core),
     ...linkHandlers(core),
+    ...fleetHandlers(core),
     ...knxHandlers(core),
+    ...profileHandlers(core),
     ...raHandlers(core),
     ...admissionHandlers(core),
+    ...joiningHandlers(core),
     ...securityHandlers(core),
+    ...rulesHandlers(core),
+    ...surveyHandlers(core),
+    ...templateHandlers(core),
+    ...walkHandlers(core),
     ...traceHandlers(core),
+    ...historyHandlers(core),
+    ...maintenanceHandlers(core),
   }
 }
 
@@ -75,7 +95,7 @@ function deviceHandlers(core: Core): Some<'devices' | 'demo' | 'discovery' | 'ro
     },
     'devices.importApply': (input) => {
       const site = core.site()
-      return applyImport(site.inventory, { clock, random, ...site.importGroups }, input)
+      return applyImport(site.inventory, { clock, random, ...site.importGroups, named: (devices) => site.admission.expect(devices) }, input)
     },
     'demo.deviceList': () => {
       const { demo, file } = core.site()
@@ -126,6 +146,7 @@ function workHandlers(core: Core): Some<'apply' | 'jobs' | 'test'> {
     'jobs.items': ({ jobId, offset, limit }) => [...core.site().jobs.items(jobId, offset, limit)],
     'test.actions': ({ groupId }) => [...core.site().bench.actions(groupId)],
     'test.run': ({ groupId, action, repeats }) => ({ runId: core.site().bench.run(groupId, action, repeats).runId }),
+    'test.prove': ({ groupIds }) => ({ jobId: core.site().prove(groupIds) }),
     'test.seen': ({ runId, deviceId, seen }) => core.site().bench.seen(runId, deviceId, seen),
   }
 }
@@ -134,8 +155,8 @@ function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
   const spoken = (wanted: 'en' | 'de' | undefined): 'en' | 'de' => wanted ?? core.preferences.current().locale ?? DEFAULT_REPORT_LOCALE
   return {
     'handover.report': ({ locale }) => ({ html: core.site().exchange.report(spoken(locale), { preview: true }) }),
-    'handover.export': async ({ formats, redact, locale }) => [
-      ...(await core.site().exchange.export(formats, { locale: spoken(locale), redact })),
+    'handover.export': async ({ formats, redact, locale, receiver }) => [
+      ...(await core.site().exchange.export(formats, { locale: spoken(locale), redact, receiver })),
     ],
     'handover.reveal': async ({ handle }) => {
       const path = core.exportPath(handle)
@@ -153,7 +174,12 @@ function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
       const addresses = address === undefined ? announceable(core.site().network.listening, core.interfaces()) : [address]
       return addresses.map((each) => addressOption(each, lifetimeS))
     },
-    'audit.page': ({ before, limit }) => [...core.site().file.audit.page(before, limit)],
+    'audit.page': ({ before, limit, search }) => [...core.site().file.audit.page(before, limit, search)],
+    'audit.verify': () => {
+      const { audit } = core.site().file
+      const verdict = audit.verify()
+      return verdict.ok ? { entries: verdict.entries, brokenAt: null } : { entries: verdict.brokenAt - 1, brokenAt: verdict.brokenAt }
+    },
   }
 }
 

@@ -1,9 +1,12 @@
 // The core with the contract over it: what every host starts.
 import { createCore } from '#main/core.ts'
 import type { CoreOptions } from '#main/core.ts'
+import { withRoles } from './allowed.ts'
 import { withAudit } from './audited.ts'
 import { createHandlers } from './handlers.ts'
+import { journalled } from './history-handlers.ts'
 import { createContractService } from './serve.ts'
+import { withWriter } from './writers.ts'
 import type { Program } from './types.ts'
 
 export interface ProgramOptions extends CoreOptions {
@@ -16,12 +19,13 @@ export function createProgram(options: ProgramOptions): Program {
   const core = createCore(options)
   const contract = createContractService({
     handlers: createHandlers(core),
+    around: journalled(core),
     feeds: core.feeds,
     clock,
     logger,
     checkOutputs: options.checkOutputs ?? false,
   })
-  const service = withAudit(contract, core, logger)
+  const service = withRoles(withWriter(withAudit(contract, core, logger), core), core)
   return {
     service,
     openSiteFile: async (path) => {

@@ -31,5 +31,7 @@ export function raHandlers(core: Core): RaHandlers {
     'ra.setUpstream': (input, { actor }) => desk().setUpstream(input, actor),
     'ra.removeUpstream': (input, { actor }) => desk().removeUpstream(input, actor),
     'ra.enrolUpstream': (input, { actor }) => desk().enrolUpstream(input, actor),
+    'ra.news': (input) => desk().news(input),
+    'ra.decideNews': (input, { actor }) => desk().decideNews(input, actor),
   }
 }

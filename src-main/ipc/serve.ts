@@ -14,7 +14,11 @@ export interface ContractServiceOptions {
   readonly logger: Logger
   /** Checks what handlers and feeds give as well; for tests and development, since it costs time. */
   readonly checkOutputs?: boolean
+  /** Runs each handler within something: what it edits before it returns belongs together. */
+  readonly around?: Around
 }
+
+export type Around = <Result>(name: OpName, caller: Caller, work: () => Result) => Result
 
 /** Issues beyond this many are counted, not listed. */
 const MAX_LISTED_ISSUES = 20
@@ -25,7 +29,7 @@ type Runner = (input: unknown, caller: Caller) => Promise<OpOutput<OpName>>
 export function createContractService(options: ContractServiceOptions): ContractService {
   const { clock, logger } = options
   const runners = new Map<unknown, Runner>(
-    opNames.map((name) => [name, runnerFor(name, ops, options.handlers, options.checkOutputs ?? false)]),
+    opNames.map((name) => [name, runnerFor(name, ops, options.handlers, options.checkOutputs ?? false, options.around)]),
   )
   const hubs = createFeedHubs({ feeds: options.feeds, clock, logger, checkRows: options.checkOutputs ?? false })
   let closed = false
@@ -61,13 +65,14 @@ function runnerFor<Name extends OpName>(
   schemas: Pick<Schemas, Name>,
   handlers: Pick<Handlers, Name>,
   checkOutputs: boolean,
+  around: Around = (_name, _caller, work) => work(),
 ): Runner {
   const schema: Schemas[Name] = schemas[name]
   const handler: Handlers[Name] = handlers[name]
   return async (input, caller) => {
     const parsed = schema.in.safeParse(input)
     if (!parsed.success) throw inputInvalid(parsed.error)
-    const value = await handler(parsed.data, caller)
+    const value = await around(name, caller, () => handler(parsed.data, caller))
     if (checkOutputs) {
       const checked = schema.out.safeParse(value)
       if (!checked.success) throw new AppError('internal', `${name} gave ${describe(checked.error.issues)}`)
