@@ -117,6 +117,14 @@ describe('groupwright ra', () => {
     expect(everything).not.toContain('from the label')
     expect(everything).not.toContain(drawn.secrets[0]?.secret)
     expect((await run('ra', 'withdraw', 'lamp-4')).exitCode).toBe(0)
+    writeFileSync(join(home, 'maker.pem'), toPem('CERTIFICATE', createManufacturer(Date.now(), 'Lumen').root.certificate.bytes))
+    const [anchor] = (await run('ra', 'anchors', 'add', 'maker.pem')).value as ReadonlyArray<{ readonly fingerprint: string }>
+    const known = ['ra', 'preregister', 'lamp-5', '--identity', 'LW-0004', '--maker']
+    expect((await run(...known, 'f'.repeat(64))).value).toMatchObject({ error: { code: 'ra.not-found' } })
+    expect((await run(...known, anchor?.fingerprint ?? '')).exitCode).toBe(0)
+    expect((await run('ra', 'preregister')).value).toContainEqual(
+      expect.objectContaining({ reference: 'lamp-5', identities: ['lw-0004'], maker: 'O=Lumen, CN=Lumen Root' }),
+    )
   }, 180_000)
 
   it('keeps policy, profiles, trust and servers', async () => {
@@ -142,7 +150,11 @@ describe('groupwright ra', () => {
     const set = ['ra', 'upstream', 'set', 'office', '--url', 'http://127.0.0.1:9/pkix/', '--for-profile', 'gateway', '--no-chunked']
     expect((await run(...set)).value).toMatchObject([{ name: 'office', mode: 'forward', chunked: false, select: { by: 'profile' } }])
     expect((await run('ra', 'upstream', 'enrol', 'office', '--reference', 'r', '--subject', 'CN=RA')).exitCode).toBe(2)
+    expect((await run('ra', 'upstream')).value).toMatchObject([{ listening: { state: 'off' } }])
     expect((await run('ra', 'upstream', 'rm', 'office')).value).toEqual([])
+    expect((await run('ra', 'news')).value).toEqual([])
+    expect((await run('ra', 'news', 'take', 'nothing')).value).toMatchObject({ error: { code: 'ra.not-found' } })
+    expect((await run('ra', 'news', 'burn', 'nothing')).exitCode).toBe(2)
     expect((await run('ra', 'approve')).exitCode).toBe(2)
     expect((await run('ra', 'approve', '--all')).value).toMatchObject({ error: { code: 'ra.not-found' } })
     expect((await run('ra', 'pending')).value).toEqual([])

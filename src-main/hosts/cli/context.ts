@@ -9,6 +9,10 @@ export interface CommonOptions {
   readonly coapPort?: number
   readonly coapsPort?: number
   readonly verbose: boolean
+  readonly role?: string
+  readonly pinFile?: string
+  readonly person?: string
+  readonly search?: string
   readonly demo?: number
   readonly loss?: number
   readonly radio?: 'real' | 'ideal'
@@ -32,6 +36,7 @@ export interface CommonOptions {
   readonly kind?: string
   readonly sort?: string
   readonly unsecured?: boolean
+  readonly write?: boolean
   readonly programmingMode?: boolean
   readonly descending?: boolean
   readonly sector?: string
@@ -61,6 +66,7 @@ export interface CommonOptions {
   readonly expiring?: number
   readonly file?: string
   readonly identity?: readonly string[]
+  readonly maker?: string
   readonly names?: readonly string[]
   readonly profile?: string
   readonly draw?: boolean
@@ -94,9 +100,56 @@ export interface CommonOptions {
   readonly unknown?: string
   readonly unknownMakers?: boolean
   readonly replace?: boolean
+  readonly keep?: string
+  readonly servers?: boolean
+  readonly ownDirectory?: boolean
+  readonly tables?: boolean
+  readonly directory?: readonly string[]
+  readonly reads?: number
+  readonly observations?: number
+  readonly group?: string
   readonly device?: string
   readonly type?: string
   readonly label?: readonly string[]
+  readonly content?: string
+  readonly auth?: string
+  readonly method?: string
+  readonly user?: string
+  readonly topic?: string
+  readonly mqttVersion?: number
+  readonly retain?: boolean
+  readonly certificate?: string
+  readonly namespace?: string
+  readonly dittoSubject?: string
+  readonly receiver?: string
+  readonly redact?: boolean
+  readonly root?: string
+  readonly takeOver?: boolean
+  readonly to?: number
+  readonly add?: readonly string[]
+  readonly remove?: readonly string[]
+  readonly coapGroup?: string
+  readonly sameAddress?: boolean
+  readonly severity?: string
+  readonly delimiter?: string
+  readonly domain?: string
+  readonly dns?: string
+  readonly optionNumber?: number
+  readonly template?: string
+  readonly reach?: string
+  readonly prefix?: string
+  readonly list?: readonly string[]
+  readonly installation?: string
+  readonly range?: string
+  readonly tls?: string
+  readonly voucherAnchors?: string
+  readonly showCertificate?: string
+  readonly keyId?: string
+  readonly advertised?: string
+  readonly at?: readonly string[]
+  readonly find?: readonly string[]
+  readonly registrar?: string
+  readonly jpyVersion?: string
 }
 
 export interface CommandContext {

@@ -18,13 +18,22 @@ import {
   scanLink,
   showDataset,
 } from './commands/link.ts'
+import { addFleetCommands } from './commands/fleet-commands.ts'
 import { addKnxCommands } from './commands/knx-commands.ts'
+import { addProfileCommands } from './commands/profile-commands.ts'
+import { addAccessCommands } from './commands/access.ts'
 import { addAdmitCommands } from './commands/admit-commands.ts'
+import { addTemplateCommands } from './commands/templates.ts'
+import { addWalkCommands } from './commands/walk.ts'
 import { addRaCommands } from './commands/ra-commands.ts'
 import { addressOption, advertise, listRegistrations, lookUp, policy, register, removeRegistrations } from './commands/rd.ts'
-import { exportSite, showAudit } from './commands/records.ts'
+import { checkAudit, exportSite, showAudit } from './commands/records.ts'
+import { addHistoryCommands } from './commands/history.ts'
+import { addMaintenanceCommands } from './commands/maintenance.ts'
+import { addRulesCommands } from './commands/rules.ts'
 import { securityCommands } from './commands/security.ts'
 import { serve } from './commands/serve.ts'
+import { addSurveyCommands } from './commands/survey-commands.ts'
 import { createSite, listenAt, listInterfaces, listSites, siteInfo } from './commands/site.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 import { createOutput, EXIT } from './output.ts'
@@ -40,6 +49,9 @@ const program = new Command('groupwright')
   .option('--bind <address>', 'bind the CoAP endpoint to this local address instead of the site’s')
   .option('--coap-port <port>', 'bind the CoAP endpoint to this UDP port instead of the site’s', wholeNumber)
   .option('--coaps-port <port>', 'bind CoAP over DTLS to this UDP port instead of the one after it', wholeNumber)
+  .option('--role <role>', 'take up a role of the site: installer, engineer or operator')
+  .option('--pin-file <file>', 'where its PIN stands, - for standard input; else GROUPWRIGHT_PIN')
+  .option('--person <name>', 'who takes it up, for the audit')
   .option('--verbose', 'log what happens to stderr', false)
   .showHelpAfterError()
   .exitOverride()
@@ -87,7 +99,7 @@ function withDongle(command: Command): Command {
     .addOption(
       new Option(
         '--joining <way>',
-        'how devices get their first certificate: behind join proxies (demo), or by CMP from their own addresses',
+        'how devices get their first certificate: behind join proxies (the default), or by CMP from their own addresses',
       ).choices(['proxy', 'direct']),
     )
     .option('--pty', 'puts the simulated dongle behind a pseudo terminal (needs socat)', false)
@@ -164,6 +176,7 @@ groups
 groups.command('add <group> <devices...>').description('put devices into a group').action(runs(addMembers))
 groups.command('rm <group>').description('remove a group; its members are told with the next apply').action(runs(removeGroup))
 
+addMaintenanceCommands(groups, runs)
 securityCommands(program, runs)
 
 program
@@ -181,8 +194,15 @@ program
 program
   .command('export')
   .description('hand the site over')
-  .option('--format <formats>', 'json, yaml, csv, report-html, report-pdf, json-schema', words, ['json', 'yaml', 'csv', 'report-html'])
+  .option('--format <formats>', 'json, yaml, csv, report-html, report-pdf, json-schema, bundle, td, ditto, rd-links', words, [
+    'json',
+    'yaml',
+    'csv',
+    'report-html',
+  ])
   .option('--out <folder>', 'where the files go; beside the site file by default')
+  .option('--receiver <file>', 'public key (JWK, or certificate in PEM) of whom keys in a bundle are for; none without')
+  .option('--no-redact', 'leave what looks like a secret in details of failures')
   .action(runs(exportSite))
 
 const rd = program.command('rd').description('the Resource Directory')
@@ -268,11 +288,25 @@ withWait(link.command('capture [dongle]'))
   .requiredOption('--out <file>', 'the file')
   .action(runs(captureLink))
 
+addHistoryCommands(program, runs)
+addRulesCommands(program, runs)
 addRaCommands(program, runs)
 addAdmitCommands(program, runs)
 addKnxCommands(program, runs)
+addFleetCommands(program, runs)
+addProfileCommands(program, runs)
+addSurveyCommands(program, runs)
 
-program.command('audit').description('who did what, newest first').option('--limit <n>', 'entries', wholeNumber, 50).action(runs(showAudit))
+program
+  .command('audit')
+  .description('who did what, newest first')
+  .option('--limit <n>', 'entries', wholeNumber, 50)
+  .option('--search <text>', 'only entries that hold this')
+  .action(runs(showAudit))
+program.command('audit-check').description('whether no entry of the audit was changed or removed').action(runs(checkAudit))
+addAccessCommands(program, runs)
+addTemplateCommands(program, runs)
+addWalkCommands(program, runs)
 
 withDongle(program.command('serve'))
   .description('run a site without a window until interrupted; prints one JSON line when it is ready')

@@ -5,6 +5,7 @@ import { AppError, createLogger, systemClock, systemRandom } from '#main/base/in
 import { createProgram } from '#main/ipc/index.ts'
 import type { Program } from '#main/ipc/index.ts'
 import { canPrintPdf, hostFolders, keyringOptions, printPdf } from '#main/hosts/index.ts'
+import { takeUpRole } from './role.ts'
 import { sessionOf } from './session.ts'
 import type { Session } from './session.ts'
 
@@ -17,6 +18,10 @@ export interface OpenOptions {
   /** Folder for exports; beside the site file by default. */
   readonly exports?: string | undefined
   readonly verbose?: boolean | undefined
+  /** A role to take up with the PIN of `--pin-file` or `GROUPWRIGHT_PIN`. */
+  readonly role?: string | undefined
+  readonly pinFile?: string | undefined
+  readonly person?: string | undefined
   /** Of a demo site. */
   readonly radio?: 'real' | 'ideal' | undefined
   readonly dongle?: 'spinel' | 'slip' | undefined
@@ -92,6 +97,7 @@ export async function openSite(options: OpenOptions): Promise<Opened> {
   const opened = openProgram(options)
   try {
     await opened.program.openSiteFile(path)
+    await takeUpRole(opened.session, options)
     return opened
   } catch (thrown) {
     await opened.program.close()

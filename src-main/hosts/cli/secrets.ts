@@ -8,10 +8,19 @@ const STANDARD_INPUT = 0
 
 /** The first line of `--secret-file`, else `GROUPWRIGHT_SECRET`. Throws `import.unreadable`. */
 export function secretOf({ secretFile }: CommonOptions, environment: NodeJS.ProcessEnv = process.env): string | undefined {
-  if (secretFile === undefined) return secretFrom(environment, 'GROUPWRIGHT_SECRET')
+  return fromFileOr(secretFile, environment, 'GROUPWRIGHT_SECRET')
+}
+
+/** The first line of `--pin-file`, else `GROUPWRIGHT_PIN`. Throws `import.unreadable`. */
+export function pinOf(pinFile: string | undefined, environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  return fromFileOr(pinFile, environment, 'GROUPWRIGHT_PIN')
+}
+
+function fromFileOr(file: string | undefined, environment: NodeJS.ProcessEnv, variable: string): string | undefined {
+  if (file === undefined) return secretFrom(environment, variable)
   try {
-    return readFileSync(secretFile === '-' ? STANDARD_INPUT : secretFile, 'utf8').split(/\r?\n/, 1)[0]
+    return readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8').split(/\r?\n/, 1)[0]
   } catch (cause) {
-    throw new AppError('import.unreadable', `Cannot read ${secretFile}`, { cause, details: { file: secretFile } })
+    throw new AppError('import.unreadable', `Cannot read ${file}`, { cause, details: { file } })
   }
 }

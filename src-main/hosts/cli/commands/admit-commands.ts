@@ -15,6 +15,7 @@ import {
   showPledge,
   undeny,
 } from './admit.ts'
+import { addJoiningCommands } from './admit-joining.ts'
 import { denials, labels, scanLabels, unlist, vouchers } from './admit-lists.ts'
 
 type Action = (context: CommandContext, ...names: readonly string[]) => Promise<number>
@@ -91,4 +92,5 @@ export function addAdmitCommands(program: Command, runs: Runs): void {
     .description('expect them no longer (id, serial number or EUI-64); their secrets are forgotten')
     .action(runs(unlist))
   admit.command('vouchers [action] [what...]').description('the vouchers at hand; import FILES, rm IDS').action(runs(vouchers))
+  addJoiningCommands(admit, runs)
 }

@@ -63,7 +63,7 @@ export async function verifyGroups(context: CommandContext, ...names: readonly s
   })
 }
 
-async function finishJob(context: CommandContext, session: Session, jobId: string, label: string): Promise<number> {
+export async function finishJob(context: CommandContext, session: Session, jobId: string, label: string): Promise<number> {
   const job = await followJob(session, jobId, label)
   const failed = session.rows('jobItems').filter((item) => item.jobId === jobId && item.state === 'failed')
   for (const item of failed) context.output.line(`failed: ${item.label}: ${item.failure?.code ?? ''} ${item.failure?.message ?? ''}`)

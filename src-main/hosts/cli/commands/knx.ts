@@ -20,9 +20,9 @@ export async function searchKnx(context: CommandContext, serialNumber?: string):
 }
 
 export async function openKnx(context: CommandContext, serialNumber = ''): Promise<number> {
-  const password = secretOf(context.options) ?? ''
+  const password = secretOf(context.options)
   return withSite(context, async ({ session }) => {
-    await session.call('knx.open', { serialNumber, password })
+    await session.call('knx.open', { serialNumber, ...(password === undefined ? {} : { password }) })
     context.output.value({ opened: serialNumber }, `${serialNumber} can be configured now`)
     return EXIT.ok
   })

@@ -22,6 +22,7 @@ export async function showAuthority(context: CommandContext): Promise<number> {
         `requests      ${row.pending} waiting`,
         `certificates  ${row.valid} valid, ${row.expiring} of them end soon, ${row.expired} over, ${row.revoked} revoked`,
         `devices       ${row.devicesEnrolled} with a certificate, ${row.preRegistered} expected`,
+        ...(row.offers === 0 ? [] : [`news          ${row.offers} new roots of servers above wait for a decision: groupwright ra news`]),
         ...row.uris.map((uri) => `reached at    ${uri}`),
       ].join('\n'),
     )

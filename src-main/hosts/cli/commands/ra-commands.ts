@@ -12,6 +12,7 @@ import {
   startOver,
 } from './ra-authority.ts'
 import { approve, deny, listCertificates, listPending, revoke, showCertificate } from './ra-requests.ts'
+import { authorityNews } from './ra-news.ts'
 import { admissionPolicy, certificateProfiles, preRegister, trustAnchors, upstreamServers, withdraw } from './ra-settings.ts'
 
 type Action = (context: CommandContext, ...names: readonly string[]) => Promise<number>
@@ -95,9 +96,13 @@ export function addRaCommands(program: Command, runs: Runs): void {
   ra.command('preregister [reference]')
     .description('expect a device; without a reference or a file: who is expected')
     .option('--identity <text>', 'serial number, EUI-64 or SHA-256 of its manufacturer certificate; may be given again', gather)
+    .option(
+      '--maker <fingerprint>',
+      'SHA-256 of the manufacturer whose numbers these are, as `ra anchors` shows it; without it any maker’s',
+    )
     .option('--names <name>', 'a further name that its certificate may have; may be given again', gather)
     .option('--profile <name>', 'only under this profile')
-    .option('--file <file>', 'JSON: [{"reference", "secret"?, "identities"?, "names"?, "profile"?, "expiresAt"?}]')
+    .option('--file <file>', 'JSON: [{"reference", "secret"?, "identities"?, "maker"?, "names"?, "profile"?, "expiresAt"?}]')
     .option('--draw', 'draw a one-time secret for each without one; it is told once', false)
     .option(...SECRET_FILE)
     .action(runs(preRegister))
@@ -131,4 +136,7 @@ export function addRaCommands(program: Command, runs: Runs): void {
     .option('--subject <name>', 'with enrol: the name in the certificate')
     .option(...SECRET_FILE)
     .action(runs(upstreamServers))
+  ra.command('news [action] [id]')
+    .description('what authorities above have announced; take ID (believe a server by its new root too), dismiss ID')
+    .action(runs(authorityNews))
 }

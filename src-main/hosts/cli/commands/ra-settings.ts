@@ -18,6 +18,7 @@ const entriesShape = z.array(
     reference: z.string(),
     secret: z.string().optional(),
     identities: z.array(z.string()).optional(),
+    maker: z.string().optional(),
     names: z.array(z.string()).optional(),
     profile: z.string().optional(),
     expiresAt: z.number().optional(),
@@ -26,7 +27,7 @@ const entriesShape = z.array(
 
 /** Without a reference and a file: what is expected. */
 export async function preRegister(context: CommandContext, reference?: string): Promise<number> {
-  const { file, identity = [], names, profile, draw = false } = context.options
+  const { file, identity = [], maker, names, profile, draw = false } = context.options
   const secret = secretOf(context.options)
   return withSite(context, async ({ session }) => {
     if (reference === undefined && file === undefined) {
@@ -34,7 +35,7 @@ export async function preRegister(context: CommandContext, reference?: string): 
       const shown = context.output.json
         ? rows
         : rows.map((row) => ({ ...row, secret: row.usedAt !== null ? 'used' : row.hasSecret ? 'yes' : 'no' }))
-      context.output.table(shown, ['reference', 'identities', 'names', 'secret', 'profile'])
+      context.output.table(shown, ['reference', 'identities', 'maker', 'names', 'secret', 'profile'])
       return EXIT.ok
     }
     const entries =
@@ -46,6 +47,7 @@ export async function preRegister(context: CommandContext, reference?: string): 
               names: [...(names ?? [])],
               ...(secret === undefined ? {} : { secret }),
               ...(profile === undefined ? {} : { profile }),
+              ...(maker === undefined ? {} : { maker: maker.toLowerCase() }),
             },
           ]
         : parseJson(entriesShape, readText(file), file)
@@ -127,7 +129,9 @@ export async function upstreamServers(context: CommandContext, action?: string, 
       await session.call('ra.setUpstream', { server, ...(anchors === undefined ? {} : { anchors: readText(anchors) }) })
     if (wanted === 'rm') await session.call('ra.removeUpstream', { name })
     if (secret !== undefined) await session.call('ra.enrolUpstream', { name, reference, subject, secret })
-    context.output.table(rowOf(session).upstreams, ['name', 'url', 'mode', 'select', 'anchors', 'credentialUntil'])
+    const { upstreams } = rowOf(session)
+    const shown = context.output.json ? upstreams : upstreams.map((row) => ({ ...row, listening: row.listening.state }))
+    context.output.table(shown, ['name', 'url', 'mode', 'select', 'anchors', 'credentialUntil', 'listening'])
     return EXIT.ok
   })
 }
