@@ -17,6 +17,8 @@ export function makeRouter(): Router {
       { path: '/handover', name: 'handover', component: () => import('./views/handover/HandoverView.vue') },
       { path: '/directory', name: 'directory', component: () => import('./views/directory/DirectoryView.vue') },
       { path: '/link', name: 'link', component: () => import('./views/link/LinkView.vue') },
+      { path: '/walk', name: 'walk', component: () => import('./views/walk/WalkView.vue') },
+      { path: '/audit', name: 'audit', component: () => import('./views/audit/AuditView.vue') },
       { path: '/trace', name: 'trace', component: () => import('./views/trace/TraceView.vue') },
       { path: '/:rest(.*)*', redirect: '/start' },
     ],

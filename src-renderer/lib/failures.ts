@@ -29,6 +29,12 @@ export const failureFacts: Readonly<Record<string, Facts>> = {
   },
   'link.wrong-firmware': { by: 'reason', known: { 'spinel-rcp': [], 'openthread-cli': [], 'slip-radio': [] } },
   'network.down': { by: 'reason', known: { 'no-channel': [], 'no-multicast': [] } },
+  'access.role-needed': { by: 'role', known: { installer: [], engineer: [], operator: [] } },
+  'access.wait': { by: 'reason', known: { seconds: ['seconds'] } },
+  'template.invalid': {
+    by: 'reason',
+    known: { twice: ['value'], 'unknown-role': ['value'], 'unknown-group': ['value'], 'shared-in-turn': ['value'] },
+  },
   'device.duplicate': { by: 'field', known: { eui64: ['name', 'value'], serial: ['name', 'value'] } },
 }
 

@@ -1,4 +1,4 @@
-// Admission in the built window on the demo site: the authority is created, its pledges' requests are granted and refused, certificates are
+// Admission in the built window on a demo site whose devices ask by CMP: the authority is created, its pledges' requests are granted and refused, certificates are
 // looked at and revoked, the policy changed; by keyboard, in both schemes, looked at by axe.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ describe.skipIf(browser === undefined)('admission in the window', () => {
   const faults: string[] = []
 
   beforeAll(async () => {
-    running = await runWindow(7)
+    running = await runWindow(7, { demo: { radio: 'ideal', joining: 'direct' } })
     session = sessionOf(running.program)
     page = await browser!.newPage({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', reducedMotion: 'reduce' })
     page.on('pageerror', (error) => faults.push(error.message))

@@ -29,7 +29,7 @@ describe.skipIf(browser === undefined)('forty devices that join', () => {
   let refused = ''
 
   beforeAll(async () => {
-    running = await runWindow(5, { demo: { radio: 'ideal', joining: 'proxy' } })
+    running = await runWindow(5)
     session = sessionOf(running.program)
     page = await browser!.newPage({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', reducedMotion: 'reduce' })
     page.on('pageerror', (error) => faults.push(error.message))

@@ -41,5 +41,5 @@ describe.skipIf(browser === undefined)('the main job', () => {
     expect(result.exported.length).toBeGreaterThan(0)
     expect(faults).toEqual([])
     expect(barriers).toEqual([])
-  })
+  }, 400_000)
 })

@@ -42,7 +42,7 @@ async function mainJob(browser: Browser): Promise<void> {
 
 /** Devices come to the door, one of them unlisted; the window is opened, a label scanned, and one looked at step by step. */
 async function admission(browser: Browser): Promise<void> {
-  const running = await runWindow(5, { demo: { radio: 'ideal', joining: 'proxy' } })
+  const running = await runWindow(5)
   const session = sessionOf(running.program)
   const details = { name: 'Harbour House', organisation: 'Blue Quay', address: '', operator: '' }
   await session.call('site.create', { kind: 'demo', details, demo: { devices: 24, lossPercent: 0, seed: 3 } })

@@ -14,8 +14,19 @@ export function shownProblems(problems: readonly ProblemRow[], filter: ProblemFi
   return problems
     .filter((problem) => filter.severity === 'all' || problem.severity === filter.severity)
     .filter((problem) => filter.step === 'all' || problem.step === filter.step)
-    .filter((problem) => text === '' || problem.subject.name.toLowerCase().includes(text) || problem.kind.includes(text))
+    .filter(
+      (problem) =>
+        text === '' ||
+        problem.subject.name.toLowerCase().includes(text) ||
+        problem.kind.includes(text) ||
+        problem.finding?.rule.includes(text) === true,
+    )
     .sort((a, b) => rank[a.severity] - rank[b.severity] || a.subject.name.localeCompare(b.subject.name, undefined, { numeric: true }))
+}
+
+/** One row for very many of a kind: nothing to press, no single place. */
+export function isCondensed(problem: ProblemRow): boolean {
+  return problem.subject.id === '*' && problem.subject.name === ''
 }
 
 /** The address of the view with what it concerns: views read `focus` from the query. */

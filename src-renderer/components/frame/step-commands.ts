@@ -22,6 +22,7 @@ const openings = {
   groups: [
     { open: 'from-rooms', label: 'groups.from-rooms.title' },
     { open: 'create', label: 'groups.create.title' },
+    { open: 'room-types', label: 'templates.open' },
     { open: 'verify', label: 'groups.verify-all' },
   ],
   // What is written to devices is seen before it is run.

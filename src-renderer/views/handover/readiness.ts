@@ -29,7 +29,18 @@ export function nextOpen(lines: readonly ChecklistLine[]): ChecklistLine | undef
   return lines.find((line) => line.state !== 'done')
 }
 
-export const exportFormats: readonly ExportFormat[] = ['report-pdf', 'report-html', 'json', 'yaml', 'csv', 'json-schema']
+export const exportFormats: readonly ExportFormat[] = [
+  'report-pdf',
+  'report-html',
+  'bundle',
+  'json',
+  'yaml',
+  'csv',
+  'td',
+  'ditto',
+  'rd-links',
+  'json-schema',
+]
 
 export interface ExportLine extends ExportRow {
   /** Whether the site changed since; a schema does not depend on the site. */

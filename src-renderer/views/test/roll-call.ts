@@ -103,9 +103,17 @@ export function runsOf(runs: Iterable<TestRunRow>, groupId: string | null): read
   return [...runs].filter((run) => run.groupId === groupId).sort((a, b) => b.startedAt - a.startedAt || (a.id < b.id ? 1 : -1))
 }
 
+/** When each group's members last changed: what was proven before that is not proven any more. Reading and testing change nothing. */
+export function changedAtOf(memberships: Iterable<MembershipRow>): ReadonlyMap<string, number> {
+  const found = new Map<string, number>()
+  for (const { groupId, at, source } of memberships)
+    if (source !== 'verify' && source !== 'test') found.set(groupId, Math.max(found.get(groupId) ?? 0, at))
+  return found
+}
+
 /** What the newest run says of a group as a whole. */
-export function groupStanding(run: TestRunRow | undefined): 'none' | 'running' | 'good' | 'bad' {
-  if (run === undefined) return 'none'
+export function groupStanding(run: TestRunRow | undefined, changedAt = 0): 'none' | 'running' | 'good' | 'bad' {
+  if (run === undefined || (run.state === 'done' && run.startedAt < changedAt)) return 'none'
   if (run.state === 'failed') return 'bad'
   if (run.state !== 'done') return 'running'
   return reacted(run) === run.members.length ? 'good' : 'bad'

@@ -26,6 +26,7 @@ const server: RaUpstreamRow = {
   chunked: false,
   anchors: ['CN=Root'],
   credentialUntil: null,
+  listening: { state: 'off', heardAt: null, problem: null },
 }
 const profile: RaProfile = {
   name: 'device',
@@ -45,7 +46,9 @@ const profile: RaProfile = {
 
 describe('a server above', () => {
   it('comes back as it was, without what only its row says', () => {
-    expect({ ...upstreamOf(upstreamDraft(server)), anchors: server.anchors, credentialUntil: null }).toEqual(server)
+    expect({ ...upstreamOf(upstreamDraft(server)), anchors: server.anchors, credentialUntil: null, listening: server.listening }).toEqual(
+      server,
+    )
     for (const select of [{ by: 'host' as const, host: 'pki.example' }, { by: 'default' as const }])
       expect(upstreamOf(upstreamDraft({ ...server, select }))?.select).toEqual(select)
   })
