@@ -8,7 +8,12 @@ import type { BenchResult } from './types.ts'
 const areas: Readonly<Record<string, () => Promise<readonly BenchResult[]>>> = {
   coap: async () => (await import('./coap.ts')).benchCoap(),
   devices: async () => (await import('./devices.ts')).benchDevices(),
-  groups: async () => (await import('./group-manager.ts')).benchGroupManager(),
+  groups: async () => [
+    ...(await (await import('./group-engine.ts')).benchGroupEngine()),
+    ...(await (await import('./group-rules.ts')).benchGroupRules()),
+    ...(await (await import('./group-manager.ts')).benchGroupManager()),
+    ...(await (await import('./survey.ts')).benchSurvey()),
+  ],
   import: async () => (await import('./import.ts')).benchImport(),
   join: async () => (await import('./dtls.ts')).benchDtls(),
   link: async () => [

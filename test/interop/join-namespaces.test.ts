@@ -8,16 +8,11 @@ import { announceRegistrar, createJoinPort, isProxiedSource, proxyOfSource, type
 import { CoapEndpoint, ResourceTree } from '#main/wire/coap/index.ts'
 import { createDtlsChannel, type DtlsChannel } from '#main/wire/dtls/index.ts'
 import { openUdpChannel } from '#main/wire/ip/index.ts'
-import { describeInLab, type Lab } from '../support/netns.ts'
+import { describeInLab } from '../support/netns.ts'
 import { findPeer, run, startReady, type RunningPeer } from '../support/peers.ts'
 import { vectorPath } from '../wire/dtls/pki.ts'
-import { serverSettings, talkTo, type TalkingPeer } from './dtls-ends.ts'
-
-const LINK = 'join0'
-const PROXY_LINK_LOCAL = 'fe80::10:1'
-const PLEDGE_LINK_LOCAL = 'fe80::10:2'
-const pledgeHost = `gw-${process.pid}-9`
-const COAP = ['coap-client-openssl', 'coap-client-gnutls']
+import { serverSettings, type TalkingPeer } from './dtls-ends.ts'
+import { addPledge, connectThere, COAP_WITH_DTLS, findJoinPort, LINK, pledgeHost, PROXY_LINK_LOCAL, removePledge } from './join-pledge.ts'
 
 interface Site {
   readonly port: JoinPort
@@ -35,9 +30,7 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
     await Promise.all(talkers.splice(0).map((peer) => peer.stop()))
     for (const close of closing.splice(0).reverse()) await close()
   })
-  afterAll(() => {
-    spawnSync('ip', ['netns', 'del', pledgeHost])
-  })
+  afterAll(removePledge)
 
   /** Its words are given back; CoAP is served too, which no word of a person is. */
   async function openRegistrar(words: 'text' | 'coap'): Promise<Site> {
@@ -104,38 +97,8 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
     return proxy
   }
 
-  /** As the pledge itself asks, with a program that is not ours. */
-  async function joinPort(query: string): Promise<number> {
-    const client = findPeer(COAP)
-    if (client === undefined) throw new Error('No coap-client with DTLS is installed')
-    for (let attempt = 0; attempt < 4; attempt++) {
-      const args = [
-        'netns',
-        'exec',
-        pledgeHost,
-        client,
-        '-m',
-        'get',
-        '-N',
-        '-B',
-        '4',
-        `coap://[ff02::fd%${LINK}]/.well-known/core?${query}`,
-      ]
-      const { stdout } = await run('ip', args, 30_000)
-      const found = /brski-jp=(\d+)|\[fe80::10:1\]:(\d+)/.exec(utf8ToText(stdout) ?? '')
-      if (found !== null) return Number(found[1] ?? found[2])
-    }
-    return 0
-  }
-
   function connect(port: number, credential: 'client' | 'foreign', args: readonly string[] = []): TalkingPeer {
-    const chain = credential === 'foreign' ? [] : ['-cert_chain', vectorPath('issuing.cert.pem')]
-    const peer = talkTo('ip', [
-      ...['netns', 'exec', pledgeHost, openssl, 's_client', '-dtls1_2', '-nbio', '-brief'],
-      ...['-connect', `[${PROXY_LINK_LOCAL}%${LINK}]:${port}`, '-cipher', 'ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0'],
-      ...['-CAfile', vectorPath('root.cert.pem'), '-verify_return_error'],
-      ...['-cert', vectorPath(`${credential}.cert.pem`), '-key', vectorPath(`${credential}.key.pem`), ...chain, ...args],
-    ])
+    const peer = connectThere(openssl, port, credential, { args })
     talkers.push(peer)
     return peer
   }
@@ -155,7 +118,7 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
     it('finds the join-port, shakes hands and talks', { timeout: 180_000 }, async () => {
       const site = await openRegistrar('text')
       await startProxy(mode, version)
-      const port = await joinPort(query)
+      const port = await findJoinPort(query)
       expect(port).toBeGreaterThan(0)
       // Two mappings of one pledge are all that a stateful proxy gives it (draft -20 §4.3).
       const names = mode === 'stateful' ? ['one', 'two'] : ['one', 'two', 'three', 'four']
@@ -175,7 +138,7 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
   it('of another owner is refused, and understands why', { timeout: 180_000 }, async () => {
     const site = await openRegistrar('text')
     await startProxy('stateless', '20')
-    const peer = connect(await joinPort('brski-jp=*'), 'foreign')
+    const peer = connect(await findJoinPort('brski-jp=*'), 'foreign')
     expect(await peer.heard(/alert unknown ca/i, 40_000), peer.output()).toBe(true)
     expect(site.port.holdings()).toEqual({ halfOpen: 0, sessions: 0, proxies: 0 })
   })
@@ -183,12 +146,12 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
   it('begins anew after its proxy was killed and started again, and gets in', { timeout: 240_000 }, async () => {
     const site = await openRegistrar('text')
     const first = await startProxy('stateless', '20')
-    const before = connect(await joinPort('brski-jp=*'), 'client')
+    const before = connect(await findJoinPort('brski-jp=*'), 'client')
     expect(await before.heard(/CONNECTION ESTABLISHED/, 40_000), before.output()).toBe(true)
     first.child.kill('SIGKILL')
     await first.stop()
     await startProxy('stateless', '20')
-    const after = connect(await joinPort('brski-jp=*'), 'client')
+    const after = connect(await findJoinPort('brski-jp=*'), 'client')
     expect(await after.heard(/CONNECTION ESTABLISHED/, 40_000), after.output()).toBe(true)
     after.say('again\n')
     expect(await after.heard(/^again$/m, 20_000), after.output()).toBe(true)
@@ -201,8 +164,8 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
     async (version) => {
       await openRegistrar('coap')
       await startProxy('stateless', version)
-      const port = await joinPort(version === '01' ? 'rt=brski-proxy' : 'brski-jp=*')
-      const client = findPeer(COAP)!
+      const port = await findJoinPort(version === '01' ? 'rt=brski-proxy' : 'brski-jp=*')
+      const client = findPeer(COAP_WITH_DTLS)!
       const trust = client.endsWith('openssl')
         ? ['-c', vectorPath('client.cert.pem'), '-R', vectorPath('trust.pem')]
         : ['-c', vectorPath('client.chain.pem'), '-R', vectorPath('root.cert.pem')]
@@ -217,20 +180,3 @@ describeInLab('a pledge with openssl behind a join proxy in a namespace', 1, ['o
     },
   )
 })
-
-/** A host on a link of its own with the proxy: no routable address on either side, and no route. */
-function addPledge(lab: Lab): void {
-  const proxyHost = lab.hosts[0]!.namespace
-  batch([], [`netns add ${pledgeHost}`])
-  batch(['-n', pledgeHost], ['link set lo up', `link add ${LINK} type veth peer name ${LINK} netns ${proxyHost}`])
-  for (const [host, address] of [
-    [proxyHost, PROXY_LINK_LOCAL],
-    [pledgeHost, PLEDGE_LINK_LOCAL],
-  ] as const)
-    batch(['-n', host], [`link set ${LINK} addrgenmode none`, `address add ${address}/64 dev ${LINK} nodad`, `link set ${LINK} up`])
-}
-
-function batch(before: readonly string[], lines: readonly string[]): void {
-  const done = spawnSync('ip', [...before, '-batch', '-'], { input: `${lines.join('\n')}\n`, encoding: 'utf8' })
-  if (done.status !== 0) throw new Error(`ip failed: ${done.stderr.trim()}`)
-}

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
 
 export interface FarmDevice {
   readonly eui64: string
@@ -18,15 +17,13 @@ export type FarmCounts = Readonly<Record<string, Readonly<Record<string, { reado
 export interface Farm {
   readonly devices: readonly FarmDevice[]
   counts(): Promise<FarmCounts>
+  close(): void
 }
 
 export async function startFarm(options: { readonly devices: number; readonly rdPort: number; readonly delayMs?: number }): Promise<Farm> {
   const script = join(import.meta.dirname, 'device-farm.ts')
   const flags = ['--devices', String(options.devices), '--rd', String(options.rdPort), '--delay-ms', String(options.delayMs ?? 0)]
   const child = spawn(process.execPath, [script, ...flags], { stdio: ['pipe', 'pipe', 'inherit'] })
-  onTestFinished(() => {
-    child.kill()
-  })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const next = async (): Promise<unknown> => {
     const line: IteratorResult<string, unknown> = await lines.next()
@@ -39,5 +36,6 @@ export async function startFarm(options: { readonly devices: number; readonly rd
       child.stdin.write('counts\n')
       return (await next()) as FarmCounts
     },
+    close: () => void child.kill(),
   }
 }

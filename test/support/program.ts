@@ -11,9 +11,15 @@ export interface TestProgram {
   readonly session: Session
 }
 
-/** Binds to loopback on any port; sites and settings lie in `home`. */
+/** Binds to loopback on any port; sites and settings lie in `home`. Devices of demo sites need not join before they have keys. */
 export function testProgram(home: string, more: Partial<ProgramOptions> = {}): TestProgram {
-  const program = createProgram({
+  const program = createProgram(testOptions(home, more))
+  return { program, session: sessionOf(program) }
+}
+
+/** What such a program, or its core alone, is made with. */
+export function testOptions(home: string, more: Partial<ProgramOptions> = {}): ProgramOptions {
+  return {
     host: 'cli',
     version: '0.1.0',
     clock: systemClock,
@@ -23,7 +29,7 @@ export function testProgram(home: string, more: Partial<ProgramOptions> = {}): T
     sitesDirectory: home,
     profileDirectories: [join(import.meta.dirname, '../../build/profiles')],
     network: { bindAddress: '::1', coapPort: 0 },
-    demo: { radio: 'ideal' },
+    demo: { radio: 'ideal', joining: 'direct' },
     services: {
       chooseSiteFile: () => Promise.resolve(undefined),
       reveal: () => Promise.resolve({ url: null }),
@@ -32,6 +38,5 @@ export function testProgram(home: string, more: Partial<ProgramOptions> = {}): T
     },
     checkOutputs: true,
     ...more,
-  })
-  return { program, session: sessionOf(program) }
+  }
 }

@@ -20,6 +20,8 @@ const keys: Readonly<Partial<Record<FeedName, string>>> = {
   session: 'key',
   preferences: 'key',
   trace: 'key',
+  groupSettings: 'key',
+  joining: 'key',
 }
 
 export function keyOf(feed: FeedName, row: FeedRow<FeedName>): string {
@@ -56,13 +58,24 @@ export function makeRows(count: number): Rows {
     jobs: map(),
     jobItems: map(),
     testRuns: map(),
+    access: map(),
+    walk: map(),
+    writer: map(),
+    templates: map(),
+    templateUses: map(),
+    pushTargets: map(),
+    history: map(),
+    maintenance: map(),
     checklist: map(),
     exports: map(),
     directory: map(),
     links: map(),
+    drift: map(),
+    survey: map(),
     trace: map(),
     ra: map(),
     admission: map(),
+    joining: map(),
     pledges: map(),
     security: map(),
     securityGroups: map(),
@@ -71,6 +84,8 @@ export function makeRows(count: number): Rows {
     securityDevices: map(),
     securityPlan: map(),
     securityFindings: map(),
+    findings: map(),
+    groupSettings: map(),
   }
   const add = <Name extends ListName>(feed: Name, row: FeedRow<Name>): void => void lists[feed].set(keyOf(feed, row), row)
 
