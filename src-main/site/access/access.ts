@@ -9,7 +9,7 @@ import { Waiting } from './waiting.ts'
 
 /** Long enough for a ladder, too short for a lunch break. */
 const LAID_DOWN_AFTER_MS = 20 * 60_000
-const NOTHING_KEPT: AccessRecord = { pins: {}, failures: { count: 0, at: 0 } }
+const NOTHING_KEPT: AccessRecord = { pins: {}, failures: {} }
 /** What a role can do as well. */
 const includes: Readonly<Record<Role, readonly Role[]>> = {
   viewer: ['viewer'],
@@ -101,15 +101,14 @@ export function createAccess({ store, clock, random, cost }: AccessOptions): Acc
             details: { reason: 'seconds', seconds: Math.ceil(waitMs / 1000) },
           })
         // Counted before it is looked at: whoever ends the program during the check has had a guess.
-        const count = record.failures.count + 1
-        keep({ ...record, failures: { count, at: clock.now() } })
+        const count = (record.failures[role]?.count ?? 0) + 1
+        keep({ ...record, failures: { ...record.failures, [role]: { count, at: clock.now() } } })
         if (!(await fitsPin(pinRecord, pin))) {
           waiting.failed(count)
           show()
           throw new AppError('access.pin-wrong', 'That is not the PIN', { details: { role } })
         }
-        keep({ ...record, failures: NOTHING_KEPT.failures })
-        waiting.passed()
+        keep({ ...record, failures: without(record.failures, role) })
         taken.add(role)
         person = name
         touch()
@@ -121,7 +120,7 @@ export function createAccess({ store, clock, random, cost }: AccessOptions): Acc
         // Engineers can do what installers can: with an open engineer's role the installer's PIN would keep nobody out.
         if (role === 'installer' && pin !== null && record.pins.engineer === undefined)
           throw new AppError('access.engineer-first', 'The engineer needs a PIN before the installer')
-        const others = Object.fromEntries(Object.entries(record.pins).filter(([other]) => other !== role))
+        const others = without(record.pins, role)
         if (pin === null) {
           if (role === 'engineer' && record.pins.installer !== undefined)
             throw new AppError('access.engineer-first', 'The installer has a PIN that the engineer would be without')
@@ -139,4 +138,8 @@ export function createAccess({ store, clock, random, cost }: AccessOptions): Acc
       retry?.cancel()
     },
   }
+}
+
+function without<Value>(roles: Readonly<Partial<Record<LockableRole, Value>>>, role: LockableRole): Partial<Record<LockableRole, Value>> {
+  return Object.fromEntries(Object.entries(roles).filter(([other]) => other !== role))
 }

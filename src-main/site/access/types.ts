@@ -10,8 +10,14 @@ export interface PinRecord extends ScryptCost {
 
 export interface AccessRecord {
   readonly pins: Readonly<Partial<Record<LockableRole, PinRecord>>>
-  /** Wrong PINs since the last right one, and when the newest came. */
-  readonly failures: { readonly count: number; readonly at: number }
+  /** Wrong PINs of each role since its last right one: the right PIN of another role forgives none of them. */
+  readonly failures: Readonly<Partial<Record<LockableRole, WrongPins>>>
+}
+
+export interface WrongPins {
+  readonly count: number
+  /** When the newest came. */
+  readonly at: number
 }
 
 /** Port: durable when `save` returns. */

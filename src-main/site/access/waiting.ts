@@ -16,12 +16,14 @@ export class Waiting {
   readonly #clock: Clock
   #untilMonotonicMs: number
 
-  constructor(clock: Clock, { count, at }: AccessRecord['failures']) {
+  constructor(clock: Clock, failures: AccessRecord['failures']) {
     this.#clock = clock
-    const wait = waitMsAfter(count)
     // A clock that was set back in between must not make it longer than it was.
-    const left = Math.min(wait, Math.max(0, at + wait - clock.now()))
-    this.#untilMonotonicMs = clock.monotonicMs() + left
+    const left = Object.values(failures).map(({ count, at }) => {
+      const wait = waitMsAfter(count)
+      return Math.min(wait, Math.max(0, at + wait - clock.now()))
+    })
+    this.#untilMonotonicMs = clock.monotonicMs() + Math.max(0, ...left)
   }
 
   get leftMs(): number {
@@ -30,9 +32,5 @@ export class Waiting {
 
   failed(count: number): void {
     this.#untilMonotonicMs = this.#clock.monotonicMs() + waitMsAfter(count)
-  }
-
-  passed(): void {
-    this.#untilMonotonicMs = this.#clock.monotonicMs()
   }
 }

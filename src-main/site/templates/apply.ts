@@ -9,13 +9,12 @@ export interface ApplyPorts {
   readonly protection: ProtectionPort
 }
 
-/** `only`: of memberships those of these devices alone. Answers what the room has now. */
+/** Answers what the room has now. */
 export function applyRoom(
   template: TemplateRecord,
   room: RoomFacts,
   { change, division }: RoomPlan,
   { groups, protection }: ApplyPorts,
-  only?: ReadonlySet<string>,
 ): TemplateUse {
   const ids = new Map<string, string>()
   const byKey = new Map(template.groups.map((group) => [group.key, group]))
@@ -24,7 +23,7 @@ export function applyRoom(
     const id = settle(each)
     if (id !== undefined) ids.set(each.key, id)
   }
-  const wishes = change.groups.flatMap((each) => (each.change === 'retire' ? [] : wishesOf(each, ids.get(each.key), only)))
+  const wishes = change.groups.flatMap((each) => (each.change === 'retire' ? [] : wishesOf(each, ids.get(each.key))))
   if (wishes.length > 0) groups.setMemberships(wishes)
   for (const each of change.groups) protect(each)
   return {
@@ -71,7 +70,7 @@ export function applyRoom(
     const [id, group] = [ids.get(each.key), byKey.get(each.key)]
     // What a person chose for a group since stays, until the template itself says something new.
     const isNews = each.change === 'create' || each.change === 'adopt' || room.use?.version !== template.version
-    if (id === undefined || group === undefined || !isNews || only !== undefined) return
+    if (id === undefined || group === undefined || !isNews) return
     const how = protectionOf(group)
     if (how !== undefined) protection.protect(id, how)
   }
@@ -87,8 +86,8 @@ export function applyRoom(
     const groupId = ids.get(each.key)
     if (groupId === undefined) return []
     const before = room.use?.groups[each.key]?.joined ?? []
-    const joined = new Set(before.filter((id) => !taken(each.leaves, only).includes(id)))
-    for (const id of taken(each.joins, only)) joined.add(id)
+    const joined = new Set(before.filter((id) => !each.leaves.includes(id)))
+    for (const id of each.joins) joined.add(id)
     const name = each.change === 'keep' ? (room.use?.groups[each.key]?.name ?? each.name) : each.name
     return [[each.key, { groupId, name, joined: [...joined] }]]
   }
@@ -98,14 +97,40 @@ function sharesCoap(byKey: ReadonlyMap<string, TemplateGroup>, { key }: GroupCha
   return (byKey.get(key)?.coapWith ?? null) !== null
 }
 
-function taken(ids: readonly string[], only: ReadonlySet<string> | undefined): readonly string[] {
-  return only === undefined ? ids : ids.filter((id) => only.has(id))
-}
-
-function wishesOf(each: GroupChange, groupId: string | undefined, only: ReadonlySet<string> | undefined): readonly MembershipChange[] {
+function wishesOf(each: GroupChange, groupId: string | undefined): readonly MembershipChange[] {
   if (groupId === undefined) return []
   return [
-    ...taken(each.joins, only).map((deviceId) => ({ deviceId, groupId, desired: true })),
-    ...taken(each.leaves, only).map((deviceId) => ({ deviceId, groupId, desired: false })),
+    ...each.joins.map((deviceId) => ({ deviceId, groupId, desired: true })),
+    ...each.leaves.map((deviceId) => ({ deviceId, groupId, desired: false })),
   ]
+}
+
+/**
+ * Puts devices of a room into those groups that the room has already, by their roles; the groups themselves stay as they are, also where the
+ * template has a newer version. Answers what the room has now.
+ */
+export function placeDevices(
+  template: TemplateRecord,
+  use: TemplateUse,
+  ids: ReadonlyMap<string, string | undefined>,
+  groups: GroupEngine,
+): TemplateUse {
+  const wishes: MembershipChange[] = []
+  const kept = Object.entries(use.groups).map(([key, own]) => {
+    const roles = template.groups.find((group) => group.key === key)?.roles
+    if (roles === undefined || groups.book.groups.get(own.groupId)?.retired !== false) return [key, own] as const
+    const joined = new Set(own.joined)
+    for (const [deviceId, role] of ids) {
+      const isMember = groups.book.cell(deviceId, own.groupId)?.desired === true
+      const belongs = role !== undefined && roles.includes(role)
+      if (belongs && !isMember) wishes.push({ deviceId, groupId: own.groupId, desired: true })
+      // Whoever joined by hand does not leave by the template.
+      if (!belongs && isMember && own.joined.includes(deviceId)) wishes.push({ deviceId, groupId: own.groupId, desired: false })
+      if (!belongs) joined.delete(deviceId)
+      else if (!isMember) joined.add(deviceId)
+    }
+    return [key, { ...own, joined: [...joined] }] as const
+  })
+  if (wishes.length > 0) groups.setMemberships(wishes)
+  return { ...use, groups: Object.fromEntries(kept) }
 }

@@ -5,7 +5,7 @@ import type { DeviceDirectory, RoomRecord } from '#main/site/devices/index.ts'
 import { checkGroupName } from '#main/site/groups/index.ts'
 import type { GroupEngine } from '#main/site/groups/index.ts'
 import type { TemplateRow, TemplateUseRow } from '#contract/model.ts'
-import { applyRoom } from './apply.ts'
+import { applyRoom, placeDevices } from './apply.ts'
 import { checkTemplate } from './check.ts'
 import { planRoom, type GroupFacts, type RoomFacts } from './plan.ts'
 import { divideRoles } from './roles.ts'
@@ -139,11 +139,12 @@ export function createTemplates({ store, devices, groups, protection, random }: 
     preview(templateId, roomIds) {
       const template = require(templateId)
       const facts = groupFacts()
-      return roomIds.map((roomId) => planRoom(template, factsOf(roomId, templateId), facts).change)
+      return [...new Set(roomIds)].map((roomId) => planRoom(template, factsOf(roomId, templateId), facts).change)
     },
-    apply(templateId, roomIds) {
+    apply(templateId, wantedIds) {
       const template = require(templateId)
       const facts = groupFacts()
+      const roomIds = [...new Set(wantedIds)]
       const plans = roomIds.map((roomId) => {
         const room = factsOf(roomId, templateId)
         return { room, plan: planRoom(template, room, facts) }
@@ -173,11 +174,8 @@ export function createTemplates({ store, devices, groups, protection, random }: 
           throw new AppError('template.invalid', `The role ${role} does not fit`, { details: { reason: 'unknown-role', value: role } })
         const others = Object.entries(use.roles).filter(([id]) => !ids.includes(id))
         const given = Object.fromEntries([...others, ...(role === null ? [] : ids.map((id) => [id, role] as const))])
-        const room = { ...factsOf(roomId, use.templateId), use: { ...use, roles: given } }
-        keepUse({
-          ...applyRoom(template, room, planRoom(template, room, groupFacts()), { groups, protection }, new Set(ids)),
-          version: use.version,
-        })
+        const { roles } = divideRoles(template, inRooms.of(roomId), given)
+        keepUse(placeDevices(template, { ...use, roles: given }, new Map(ids.map((id) => [id, roles.get(id)])), groups))
         showUses([roomId])
       }
     },

@@ -130,6 +130,17 @@ describe('wrong PINs', () => {
     await access.unlock('engineer', '1234', '')
   })
 
+  it('are forgiven by the right PIN of their own role alone', async () => {
+    const { access } = desk()
+    await access.setPin('engineer', 'eeee')
+    await access.setPin('operator', 'oooo')
+    access.lock()
+    const guess = (): Promise<string> => codeOf(access.unlock('engineer', '0000', ''))
+    expect([await guess(), await guess()]).toEqual(['access.pin-wrong', 'access.pin-wrong'])
+    await access.unlock('operator', 'oooo', '')
+    expect([await guess(), await codeOf(access.unlock('operator', 'oooo', ''))]).toEqual(['access.pin-wrong', 'access.wait'])
+  })
+
   it('are counted across restarts, and side by side', async () => {
     const { access, restart, clock } = desk()
     await access.setPin('engineer', '1234')

@@ -139,6 +139,27 @@ describe('room types', () => {
     expect(session.rows('templates')).toMatchObject([{ outdated: 0 }])
   })
 
+  it('change nothing else in a room with an older version when one device is placed there', async () => {
+    const { session, rooms, devices } = await site()
+    const room = rooms[0] ?? ''
+    const { id } = await session.call('templates.save', { template: OFFICE })
+    await session.call('templates.apply', { templateId: id, roomIds: [room, room] })
+    const before = session.rows('applicationGroups').map(({ name }) => name)
+    const [light] = OFFICE.groups
+    if (light === undefined) throw new Error('the template has no group')
+    const groups = [
+      { ...light, name: '{number}-all' },
+      { ...light, key: 'more', name: '{number}-more' },
+    ]
+    await session.call('templates.save', { id, template: { ...OFFICE, groups } })
+    await session.call('templates.assign', { deviceIds: [devices[0] ?? ''], role: 'window' })
+    expect(session.rows('applicationGroups').map(({ name }) => name)).toEqual(before)
+    expect(members(session, '2.14-light')).toEqual([devices[0], devices[3]].toSorted())
+    expect(session.rows('templateUses')[0]?.outdated).toBe(true)
+    await session.call('templates.assign', { deviceIds: [devices[0] ?? ''], role: null })
+    expect(members(session, '2.14-light')).toEqual([devices[3]])
+  })
+
   it('rename a group that kept the name it was given', async () => {
     const { session, rooms } = await site()
     const room = rooms[0] ?? ''
