@@ -1,10 +1,23 @@
 // Bundles that come in: what they are, the site that is made of one, and the take-over of a site by this program (docs/adr/0012).
 import { join } from 'node:path'
-import { AppError, sha256, toHex, type Clock, type Random } from '#main/base/index.ts'
-import { decryptWith, importInto, openBundle, receiverOf, siteFactsOf, type OpenedBundle } from '#main/site/exchange/index.ts'
+import { AppError, type Clock, type Random } from '#main/base/index.ts'
+import {
+  decryptWith,
+  importInto,
+  openBundle,
+  outranks,
+  receiverOf,
+  siteFactsOf,
+  type OpenedBundle,
+  type SeenWriter,
+  type StoredLease,
+} from '#main/site/exchange/index.ts'
+import { requireKeyRoles } from '#main/site/access/index.ts'
 import { bringSecurity, createLeaseStore, forgetSender, type NewSite, type SiteFile } from '#main/store/index.ts'
 import type { BundleFacts } from '#contract/model.ts'
 import type { OpParsed } from '#contract/ops.ts'
+import { bringAccess } from './access.ts'
+import { isOurs } from './bundle-trust.ts'
 import { openInstallation, openWriters, type Installation } from './installation.ts'
 import { openProgramKeyring, type Keyring } from './keyring.ts'
 import type { OpenSite } from './open-site-types.ts'
@@ -36,11 +49,24 @@ export function createBundleDesk({ options, openSite, createFile, reopen }: Bund
     const keyring = await openKeyring()
     return { keyring, installation: openInstallation(dataDirectory, keyring) }
   }
-  const relationOf = ({ document }: OpenedBundle): BundleFacts['relation'] => {
-    const seen = openWriters(dataDirectory).seen(document.site.site.id)
+  /** The open site, where the bundle is of it: by its id, and under its own authority. Throws `bundle.signer-untrusted`. */
+  const ofOpenSite = (bundle: OpenedBundle): OpenSite | undefined => {
+    const site = openSite()
+    return site?.file.meta().id === bundle.document.site.site.id && isOurs(site.file.database, bundle) ? site : undefined
+  }
+  /** What is known of the site's writer under the root of the bundle. */
+  const seenOf = (bundle: OpenedBundle): SeenWriter | undefined => {
+    const { document, signature } = bundle
+    const seen = openWriters(dataDirectory).seen(document.site.site.id, new Set([signature.rootFingerprint]))
+    const lease = ofOpenSite(bundle)?.writer.lease
+    return lease === undefined || (seen !== undefined && outranks(seen, lease)) ? seen : lease
+  }
+  const relationOf = (bundle: OpenedBundle): BundleFacts['relation'] => {
+    const seen = seenOf(bundle)
     if (seen === undefined) return 'unknown'
-    const { epoch } = document.writer
-    return epoch > seen.epoch ? 'newer' : epoch < seen.epoch ? 'older' : 'same'
+    const { epoch, holder } = bundle.document.writer
+    if (epoch === seen.epoch) return holder === seen.holder ? 'same' : 'conflict'
+    return epoch > seen.epoch ? 'newer' : 'older'
   }
 
   return {
@@ -57,9 +83,7 @@ export function createBundleDesk({ options, openSite, createFile, reopen }: Bund
         ({ installation }) => installation.self,
         () => undefined,
       )
-      const site = openSite()
-      const isOfOpenSite = site?.file.meta().id === document.site.site.id && rootsOf(site).has(signature.rootFingerprint)
-      if (isOfOpenSite && site.writer.learn(document.writer)) await reopen()
+      if (ofOpenSite(bundle)?.writer.learn(document.writer) === true) await reopen()
       const receiver = document.secrets === null ? undefined : receiverOf(document.secrets)
       return {
         siteId: document.site.site.id,
@@ -81,10 +105,12 @@ export function createBundleDesk({ options, openSite, createFile, reopen }: Bund
         throw new AppError('bundle.root-differs', 'The bundle is signed under another authority than was compared', {
           details: { expected: root, found: signature.rootFingerprint },
         })
+      // What goes on as the open site has its roles, whoever signed it.
+      const current = openSite()
+      if (takeOver && current?.file.meta().id === document.site.site.id) requireKeyRoles(current.access)
       const { keyring, installation } = await open()
-      const writers = openWriters(dataDirectory)
-      const seen = writers.seen(document.site.site.id)
-      if (takeOver && seen !== undefined && seen.epoch > document.writer.epoch && seen.holder !== installation.self)
+      const seen = seenOf(bundle)
+      if (takeOver && seen !== undefined && outranks(seen, document.writer) && seen.holder !== installation.self)
         throw new AppError('bundle.older', 'A newer writer of the site is known here', {
           details: { epoch: document.writer.epoch, known: seen.epoch },
         })
@@ -92,19 +118,21 @@ export function createBundleDesk({ options, openSite, createFile, reopen }: Bund
       const secrets = takeOver && document.secrets !== null ? decryptWith(installation.key, document.secrets) : undefined
       const { id, kind, details, createdAt, demo } = siteFactsOf(document.site)
       const network = kind === 'network' ? { bindAddress: '::1', coapPort: 5683 } : null
-      return createFile({ id, kind, details, demo, network }, (file) => {
-        const epoch = Math.max(document.writer.epoch, seen?.epoch ?? 0)
+      const since = Date.parse(document.writer.since)
+      const lease: StoredLease = takeOver
+        ? { epoch: Math.max(document.writer.epoch, seen?.epoch ?? 0) + 1, holder: installation.self, since: clock.now(), state: 'writer' }
+        : { ...document.writer, since, state: 'reader' }
+      const handle = await createFile({ id, kind, details, demo, network }, (file) => {
         file.setMeta('createdAt', createdAt)
         importInto(document.site, file)
-        if (secrets !== undefined) bringSecurity(file.database, secrets, keyring.sealer)
+        if (secrets !== undefined) bringAccess(file, bringSecurity(file.database, secrets, keyring.sealer))
         // No sequence number goes on that somebody else has counted.
-        forgetSender(file.database, `taken-over-${epoch + 1}`)
-        createLeaseStore(file.database).saveLease(
-          takeOver
-            ? { epoch: epoch + 1, holder: installation.self, since: clock.now(), state: 'writer' }
-            : { epoch: document.writer.epoch, holder: document.writer.holder, since: Date.parse(document.writer.since), state: 'reader' },
-        )
+        forgetSender(file.database, `taken-over-${lease.epoch}`)
+        createLeaseStore(file.database).saveLease(lease)
       })
+      // Under this root alone: what a bundle says of its site ends no site of another authority.
+      openWriters(dataDirectory).note(id, lease, new Set([signature.rootFingerprint]))
+      return handle
     },
     async takeOver() {
       const site = openSite()
@@ -115,9 +143,4 @@ export function createBundleDesk({ options, openSite, createFile, reopen }: Bund
       await reopen()
     },
   }
-}
-
-/** Roots of the site's authority, as people compare them. */
-export function rootsOf(site: { readonly enrolment: { readonly anchors: readonly Uint8Array[] } }): ReadonlySet<string> {
-  return new Set(site.enrolment.anchors.map((der) => toHex(sha256(der))))
 }

@@ -12,13 +12,13 @@ import {
   type SigningKey,
 } from '#main/base/index.ts'
 import { Certificate, issueServiceCertificate, tryCertificate } from '#main/services/ra/index.ts'
-import type { Signer } from '#main/site/exchange/index.ts'
+import { DOCUMENT_SIGNING, type Signer } from '#main/site/exchange/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
+import { isRevoked } from './bundle-trust.ts'
 import type { OpenAuthority } from './enrolment-types.ts'
 
 const META = 'handoverSigner'
 const PURPOSE = 'fleet:signer'
-const DOCUMENT_SIGNING = '1.3.6.1.5.5.7.3.36'
 const LIFETIME_S = 2 * 365 * 86_400
 const ALGORITHMS = { 'P-256': 'ES256', 'P-384': 'ES384', Ed25519: 'EdDSA' } as const
 
@@ -26,11 +26,18 @@ const hex = z.string().regex(/^(?:[0-9a-f]{2})+$/)
 const stored = z.object({ certificate: hex, sealedKey: hex })
 
 /** Throws `ra.no-authority` where the site has none yet, `ra.vault-locked`. */
-export async function openSigner(file: Pick<SiteFile, 'getMeta' | 'setMeta'>, parts: OpenAuthority, clock: Clock): Promise<Signer> {
+export async function openSigner(
+  file: Pick<SiteFile, 'getMeta' | 'setMeta' | 'database'>,
+  parts: OpenAuthority,
+  clock: Clock,
+): Promise<Signer> {
   const { active } = parts.ca
   const kept = await load(file, parts)
-  const { certificate, key } =
-    kept !== undefined && isGood(kept.certificate, active.certificate, clock.now()) ? kept : await obtain(file, parts)
+  const isUsable =
+    kept !== undefined &&
+    isGood(kept.certificate, active.certificate, clock.now()) &&
+    !isRevoked(file.database, toHex(kept.certificate.serial))
+  const { certificate, key } = isUsable ? kept : await obtain(file, parts)
   return {
     algorithm: ALGORITHMS[key.algorithm],
     certificateChain: [certificate.bytes, active.certificate.bytes, ...active.chain.map(({ bytes }) => bytes)],

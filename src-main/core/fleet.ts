@@ -1,5 +1,6 @@
 // Destinations of the open site and pushes to them, and what the exchange needs of the rest of the site to pack it.
-import { AppError, KeyedFeed, newId, toAppError, utf8, utf8ToText, type Clock, type Logger, type Random } from '#main/base/index.ts'
+import { AppError, fromHex, HmacSha256, KeyedFeed, newId, toAppError, toHex, utf8, utf8ToText } from '#main/base/index.ts'
+import type { Clock, Logger, Random } from '#main/base/index.ts'
 import type { DeviceProfile, Inventory } from '#main/site/devices/index.ts'
 import {
   openBundle,
@@ -16,6 +17,8 @@ import type { GroupEngine } from '#main/site/groups/index.ts'
 import type { JobService } from '#main/site/jobs/index.ts'
 import { createFleetStore, takeSecurity, type SiteFile } from '#main/store/index.ts'
 import type { PushTargetRow, PushTargetSettings } from '#contract/model.ts'
+import { ACCESS_META } from './access.ts'
+import { isOurs } from './bundle-trust.ts'
 import type { SiteEnrolment } from './enrolment.ts'
 import { openSigner } from './fleet-signer.ts'
 import type { Keyring } from './keyring.ts'
@@ -90,7 +93,9 @@ export function createSiteFleet(ports: FleetPorts): SiteFleet {
       const before = id === undefined ? undefined : targetOf(id)
       if (before === undefined && store.targets().length >= MOST_TARGETS)
         throw new AppError('input.too-large', 'There are too many destinations', { details: { limit: MOST_TARGETS } })
-      const sealed = secret === undefined ? before?.sealed : secret === '' ? undefined : sealer().seal(utf8(secret))
+      // A secret is for whom it was given, and in the way it was given.
+      const kept = before !== undefined && doorOf(before.settings) === doorOf(settings) ? before.sealed : undefined
+      const sealed = secret === undefined ? kept : secret === '' ? undefined : sealer().seal(utf8(secret))
       // What another place had says nothing of this one.
       const isElsewhere = before !== undefined && before.settings.url !== settings.url
       if (isElsewhere) store.removeTarget(before.id)
@@ -127,6 +132,12 @@ export function createSiteFleet(ports: FleetPorts): SiteFleet {
   }
 }
 
+/** Who is let to see a secret, and what as. */
+function doorOf({ kind, url, auth }: PushTargetSettings): string {
+  const { protocol, host } = new URL(url)
+  return `${kind} ${protocol}//${host} ${auth}`
+}
+
 export interface PackingPorts {
   readonly file: SiteFile
   readonly keyring: Keyring | AppError
@@ -136,9 +147,20 @@ export interface PackingPorts {
   readonly inventory: Pick<Inventory, 'get'>
   readonly groups: Pick<GroupEngine, 'book'>
   readonly clock: Clock
+  readonly random: Random
 }
 
-export function createPacking({ file, keyring, writer, enrolment, profiles, inventory, groups, clock }: PackingPorts): Packing {
+const MARK_KEY = 'secretsMarkKey'
+const MARK_KEY_BYTES = 32
+
+export function createPacking(ports: PackingPorts): Packing {
+  const { file, keyring, writer, enrolment, profiles, inventory, groups, clock } = ports
+  const sealer = (): Keyring['sealer'] => {
+    writer.require()
+    if (keyring instanceof AppError) throw keyring
+    return keyring.sealer
+  }
+  const secrets = (): Uint8Array => takeSecurity(file.database, sealer(), JSON.stringify(file.getMeta(ACCESS_META) ?? null))
   return {
     async signer() {
       writer.require()
@@ -147,13 +169,32 @@ export function createPacking({ file, keyring, writer, enrolment, profiles, inve
       return openSigner(file, parts, clock)
     },
     writer: () => writer.lease,
-    secrets() {
-      writer.require()
-      if (keyring instanceof AppError) throw keyring
-      return takeSecurity(file.database, keyring.sealer)
+    secrets,
+    secretsMark() {
+      const key = new HmacSha256(markKey(file, sealer(), ports.random))
+      return toHex(key.of(secrets()))
     },
     groupActions: (groupId) => actionsOf(groupId, { profiles, inventory, groups }),
   }
+}
+
+/**
+ * Kept sealed: digests go along with what is delivered, and nobody is to try guessed secrets against them. A key that another program sealed
+ * is drawn anew.
+ */
+function markKey(file: SiteFile, sealer: Keyring['sealer'], random: Random): Uint8Array {
+  const kept = file.getMeta(MARK_KEY)
+  const sealed = typeof kept === 'string' ? fromHex(kept) : undefined
+  if (sealed !== undefined) {
+    try {
+      return sealer.open(sealed)
+    } catch (thrown) {
+      if (!(thrown instanceof AppError)) throw thrown
+    }
+  }
+  const key = random.bytes(MARK_KEY_BYTES)
+  file.setMeta(MARK_KEY, toHex(sealer.seal(key)))
+  return key
 }
 
 /** What the profiles of the members send to a group; of two that call it the same, the first. */
@@ -182,26 +223,24 @@ function actionsOf(
 export interface ComparePorts {
   readonly siteId: string
   readonly writer: SiteWriter
-  /** Roots of the site's authority, as SHA-256 of their certificates in hex. */
-  readonly roots: () => ReadonlySet<string>
+  readonly database: SiteFile['database']
   /** Called where the right has ended: the site has to be opened again. */
   readonly ended: () => void
   readonly logger: Logger
 }
 
 /** What a bundle of this site says of who writes. Somebody else's word counts only under the site's own authority. */
-export async function compareBundle(text: string, { siteId, writer, roots, ended, logger }: ComparePorts): Promise<void> {
+export async function compareBundle(text: string, { siteId, database, writer, ended, logger }: ComparePorts): Promise<void> {
   let found
   try {
     found = await openBundle(text)
+    if (found.document.site.site.id !== siteId || !isOurs(database, found)) return
   } catch (thrown) {
     // Something else lies there: the delivery itself tells what becomes of it.
-    logger.info({ code: toAppError(thrown).code }, 'what a destination holds is no bundle of this program')
+    logger.info({ code: toAppError(thrown).code }, 'what a destination holds is no bundle that counts')
     return
   }
-  const { document, signature } = found
-  if (document.site.site.id !== siteId || !roots().has(signature.rootFingerprint)) return
-  if (writer.learn(document.writer)) {
+  if (writer.learn(found.document.writer)) {
     ended()
     writer.require()
   }

@@ -5,7 +5,6 @@ import { collectSite, createExchange, type Exchange } from '#main/site/exchange/
 import type { GroupEngine } from '#main/site/groups/index.ts'
 import type { JobService } from '#main/site/jobs/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
-import { rootsOf } from './bundles.ts'
 import type { SiteEnrolment } from './enrolment.ts'
 import { compareBundle, createPacking, createSiteFleet, type SiteFleet } from './fleet.ts'
 import type { Keyring } from './keyring.ts'
@@ -36,7 +35,7 @@ export interface HandOverPorts {
 }
 
 export function createHandOver(ports: HandOverPorts): { readonly exchange: Exchange; readonly fleet: SiteFleet } {
-  const { file, writer, enrolment, inventory, security, services, logger } = ports
+  const { file, writer, inventory, security, services, logger } = ports
   const exchange = createExchange({
     ...ports,
     store: file.exports,
@@ -56,7 +55,7 @@ export function createHandOver(ports: HandOverPorts): { readonly exchange: Excha
     compareBundle(text, {
       siteId: file.meta().id,
       writer,
-      roots: () => rootsOf({ enrolment: enrolment() }),
+      database: file.database,
       ended: ports.reopen,
       logger,
     })

@@ -4,6 +4,7 @@ import { leaseAfter, leaseAtOpening, takeOver, type SeenWriter, type StoredLease
 import type { JobStore } from '#main/site/jobs/index.ts'
 import { createLeaseStore, forgetSender, type SiteFile } from '#main/store/index.ts'
 import type { WriterRow } from '#contract/model.ts'
+import { rootsOf } from './bundle-trust.ts'
 import { openInstallation, openWriters, type Installation, type Writers } from './installation.ts'
 import type { Keyring } from './keyring.ts'
 
@@ -33,18 +34,27 @@ const NOBODY = 'nobody'
 export function createSiteWriter({ file, installation, writers, clock }: WriterPorts): SiteWriter {
   const store = createLeaseStore(file.database)
   const siteId = file.meta().id
+  // Asked each time: an authority may be made while the site is open.
+  const seen = (): SeenWriter | undefined => writers.seen(siteId, rootsOf(file.database))
   const self = installation?.self ?? NOBODY
   const feed = new KeyedFeed<WriterRow>((row) => row.key)
   const stored = store.lease()
   let lease =
     installation === undefined
       ? (stored ?? { epoch: 1, holder: NOBODY, since: clock.now(), state: 'writer' as const })
-      : leaseAtOpening(stored, writers.seen(siteId), self, clock.now())
+      : leaseAtOpening(stored, seen(), self, clock.now())
+  /** Also for copies without an authority, as an imported site export is. */
+  const note = (writer: SeenWriter): void => {
+    const roots = rootsOf(file.database)
+    writers.note(siteId, writer, roots)
+    if (roots.size > 0) writers.note(siteId, writer, new Set())
+  }
   const keep = (next: StoredLease): void => {
     lease = next
     if (installation !== undefined) {
       store.saveLease(lease)
-      writers.note(siteId, lease)
+      // Only what this program is, or has learned: a file that was taken in says of itself what it likes.
+      if (lease.state === 'writer') note(lease)
     }
     show()
   }
@@ -84,15 +94,15 @@ export function createSiteWriter({ file, installation, writers, clock }: WriterP
       const failure = refusal()
       if (failure !== undefined) throw failure
     },
-    learn(seen) {
-      writers.note(siteId, seen)
-      const next = leaseAfter(lease, seen, self)
+    learn(found) {
+      note(found)
+      const next = leaseAfter(lease, found, self)
       if (next === undefined) return false
       keep(next)
       return true
     },
     takeOver() {
-      const next = takeOver(lease, writers.seen(siteId), self, clock.now())
+      const next = takeOver(lease, seen(), self, clock.now())
       forgetSender(file.database, `taken-over-${next.epoch}`)
       keep(next)
     },

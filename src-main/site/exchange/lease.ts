@@ -22,22 +22,30 @@ export interface SeenWriter {
   readonly holder: string
 }
 
+/** The higher epoch; where two programs took the same one without knowing of each other, the greater name: both come to the same answer. */
+export function outranks(one: SeenWriter, other: SeenWriter): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.holder > other.holder)
+}
+
 /**
  * The lease with which a site file is opened. A file of another program, or one that was put back from before, is taken over by who opens it,
  * as its sender contexts are (they begin anew by themselves); one that was taken over, or was taken in for reading, stays so.
  */
 export function leaseAtOpening(stored: StoredLease | undefined, seen: SeenWriter | undefined, self: string, now: number): StoredLease {
-  if (stored === undefined) return { epoch: (seen?.epoch ?? 0) + 1, holder: self, since: now, state: 'writer' }
-  if (seen !== undefined && seen.epoch > stored.epoch && seen.holder !== self) return takenOver(stored, seen)
+  if (stored === undefined) {
+    const begun = { epoch: (seen?.epoch ?? 0) + 1, holder: self, since: now, state: 'writer' } as const
+    return seen === undefined || seen.holder === self ? begun : takenOver(begun, seen)
+  }
+  const isBehind = seen !== undefined && outranks(seen, stored)
+  if (isBehind && seen.holder !== self) return takenOver(stored, seen)
   if (stored.state !== 'writer') return stored
-  const isNewest = seen === undefined || seen.epoch <= stored.epoch
-  if (stored.holder === self && isNewest) return stored
+  if (stored.holder === self && !isBehind) return stored
   return { epoch: Math.max(stored.epoch, seen?.epoch ?? 0) + 1, holder: self, since: now, state: 'writer' }
 }
 
-/** What is left of a lease once a higher epoch of somebody else is known; undefined where it stays as it is. */
+/** What is left of a lease once somebody else is known who outranks it; undefined where it stays as it is. */
 export function leaseAfter(lease: StoredLease, seen: SeenWriter, self: string): StoredLease | undefined {
-  return seen.epoch > lease.epoch && seen.holder !== self && lease.state === 'writer' ? takenOver(lease, seen) : undefined
+  return outranks(seen, lease) && seen.holder !== self && lease.state === 'writer' ? takenOver(lease, seen) : undefined
 }
 
 export function takeOver(lease: StoredLease, seen: SeenWriter | undefined, self: string, now: number): StoredLease {

@@ -21,6 +21,8 @@ export interface Packing {
   writer(): { readonly epoch: number; readonly holder: string; readonly since: number }
   /** Keys and contexts that whoever takes the site over needs. Throws `security.locked`. */
   secrets(): Uint8Array
+  /** Differs when they differ, and tells nothing of them. Throws `security.locked`. */
+  secretsMark(): string
   readonly groupActions: GroupActions
 }
 
@@ -82,9 +84,14 @@ export async function parcelsFor({ settings }: StoredTarget, snapshot: Snapshot,
   const over = settings.kind === 'mqtt' ? `${document.site.id}/` : ''
   switch (settings.content) {
     case 'bundle': {
-      const bytes = await packBundle(snapshot, settings.receiver ?? undefined, ports)
+      const { receiver } = settings
+      // A signer that is made only now is a change of keys itself.
+      await ports.packing.signer()
+      // Marked first: keys that change meanwhile are sent once more rather than never.
+      const secrets = receiver === null ? null : ports.packing.secretsMark()
+      const bytes = await packBundle(snapshot, receiver ?? undefined, ports)
       const { epoch, holder } = ports.packing.writer()
-      const content = canonicalText({ site: document, revision: snapshot.revision, epoch, holder, receiver: settings.receiver })
+      const content = canonicalText({ site: document, revision: snapshot.revision, epoch, holder, receiver, secrets })
       return [{ name: `${over}${BUNDLE_NAME}`, contentType: 'application/jose+json', bytes, sha256: toHex(sha256(utf8(content))) }]
     }
     case 'json':

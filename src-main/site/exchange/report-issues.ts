@@ -1,6 +1,7 @@
 // What is still open when a site is handed over, as the report lists it.
 import { isProven } from '#main/site/groups/index.ts'
 import type { SiteDocument } from './document.ts'
+import { groupProofs } from './report-proof.ts'
 import type { ReportText } from './report-text.ts'
 
 export interface OpenIssue {
@@ -8,8 +9,10 @@ export interface OpenIssue {
   readonly subjects: readonly string[]
 }
 
+type Member = SiteDocument['testRuns'][number]['members'][number]
+
 export function openIssues(document: SiteDocument, text: ReportText): readonly OpenIssue[] {
-  const { devices, applicationGroups, memberships, protections, testRuns } = document
+  const { devices, applicationGroups, memberships, protections } = document
   const kinds = text.issueKinds
   const deviceName = new Map(devices.map((device) => [device.id, device.name]))
   const groupName = new Map(applicationGroups.map((group) => [group.id, group.name]))
@@ -19,15 +22,16 @@ export function openIssues(document: SiteDocument, text: ReportText): readonly O
     const failure = cell.failure === null ? '' : `, ${cell.failure.code}`
     return `${deviceName.get(cell.deviceId) ?? cell.deviceId} – ${groupName.get(cell.groupId) ?? cell.groupId} (${text.outcomes[cell.outcome]}${failure})`
   }
-  // Runs are in the order of time: the last one of a group counts.
-  const latest = new Map(testRuns.map((run) => [run.groupId, run]))
-  const unproven = [...latest.values()].flatMap((run) => {
-    if (!groupName.has(run.groupId)) return []
-    if (run.failure !== null) return [`${run.groupName} (${run.failure.code})`]
+  const proofs = groupProofs(document)
+  const failed = proofs.flatMap(({ group, standing, run, latest }) => {
+    if (standing === 'untested') return latest === undefined ? [] : [`${group.name} (${latest.failure?.code ?? latest.state})`]
+    if (standing !== 'failed' || run === undefined) return []
     return run.members
       .filter((member) => !isProven(member))
-      .map((member) => `${run.groupName}: ${deviceName.get(member.deviceId) ?? member.deviceId} (${text.verdicts[member.verdict]})`)
+      .map((member) => `${group.name}: ${deviceName.get(member.deviceId) ?? member.deviceId} (${verdictOf(member, text)})`)
   })
+  const untested = proofs.flatMap(({ group, latest }) => (latest === undefined ? [group] : []))
+  const outdated = proofs.flatMap(({ group, standing }) => (standing === 'outdated' ? [group] : []))
   const protectionOf = new Map(protections.map((protection) => [protection.groupId, protection]))
   const open = groups.filter((group) => populated.has(group.id) && !protectionOf.has(group.id))
   const chosen = groups.flatMap((group) => {
@@ -48,8 +52,13 @@ export function openIssues(document: SiteDocument, text: ReportText): readonly O
     { title: kinds.groupOpen, subjects: named(open) },
     { title: kinds.groupNoSec, subjects: chosen },
     { title: kinds.keysBehind, subjects: behind },
-    { title: kinds.groupNotTested, subjects: named(groups.filter((group) => populated.has(group.id) && !latest.has(group.id))) },
-    { title: kinds.testFailed, subjects: unproven },
+    { title: kinds.groupNotTested, subjects: named(untested) },
+    { title: kinds.groupOutdated, subjects: named(outdated) },
+    { title: kinds.testFailed, subjects: failed },
   ]
   return all.filter((issue) => issue.subjects.length > 0)
+}
+
+function verdictOf({ verdict, seen }: Member, text: ReportText): string {
+  return seen === false ? `${text.verdicts[verdict]}, ${text.seenOtherwise}` : text.verdicts[verdict]
 }

@@ -57,6 +57,7 @@ export interface ReportText {
   readonly messageSize: string
   readonly results: string
   readonly seenBy: string
+  readonly seenOtherwise: string
   readonly count: string
   readonly signatures: string
   readonly signedInstaller: string
@@ -83,6 +84,7 @@ export interface ReportText {
     readonly deviceWithoutRoom: string
     readonly groupWithoutMembers: string
     readonly groupNotTested: string
+    readonly groupOutdated: string
     readonly groupOpen: string
     readonly groupNoSec: string
     readonly keysBehind: string
@@ -151,6 +153,7 @@ const en: ReportText = {
   messageSize: 'Message',
   results: 'Members that did not answer',
   seenBy: 'seen by a person',
+  seenOtherwise: 'but a person saw that it did not follow',
   count: 'Count',
   signatures: 'Acceptance',
   signedInstaller: 'For the installer',
@@ -203,6 +206,7 @@ const en: ReportText = {
     deviceWithoutRoom: 'Device has no room',
     groupWithoutMembers: 'Group has no members',
     groupNotTested: 'Group was not tested',
+    groupOutdated: 'Group was not tested since the last change',
     groupOpen: 'Group is unprotected, and nobody has chosen that',
     groupNoSec: 'Group is unprotected by choice, for the reason',
     keysBehind: 'Member does not have the newest keys',
@@ -271,6 +275,7 @@ const de: ReportText = {
   messageSize: 'Nachricht',
   results: 'Mitglieder ohne Antwort',
   seenBy: 'von einer Person gesehen',
+  seenOtherwise: 'hat aber laut Augenschein nicht reagiert',
   count: 'Anzahl',
   signatures: 'Abnahme',
   signedInstaller: 'Für den Errichter',
@@ -324,6 +329,7 @@ const de: ReportText = {
     deviceWithoutRoom: 'Gerät hat keinen Raum',
     groupWithoutMembers: 'Gruppe hat keine Mitglieder',
     groupNotTested: 'Gruppe wurde nicht geprüft',
+    groupOutdated: 'Gruppe wurde seit der letzten Änderung nicht geprüft',
     groupOpen: 'Gruppe ist ungeschützt, ohne dass es jemand gewählt hat',
     groupNoSec: 'Gruppe ist mit Absicht ungeschützt, aus dem Grund',
     keysBehind: 'Mitglied hat die neuesten Schlüssel nicht',

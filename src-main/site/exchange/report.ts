@@ -277,7 +277,8 @@ function testTable(context: Context): Html {
 
 function memberResult(member: Pick<TestMember, 'verdict' | 'code' | 'seen'>, text: ReportText): string {
   const verdict = member.code === null ? text.verdicts[member.verdict] : `${text.verdicts[member.verdict]} ${member.code}`
-  return member.seen === true ? `${verdict}, ${text.seenBy}` : verdict
+  if (member.seen === null) return verdict
+  return `${verdict}, ${member.seen ? text.seenBy : text.seenOtherwise}`
 }
 
 function deviceTables(context: Context): Html {

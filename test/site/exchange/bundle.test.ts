@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AppError, generateKeyPair, seededRandom, signAs, utf8, utf8ToText, type SigningAlgorithm } from '#main/base/index.ts'
+import { asn1 } from '#main/services/ra/index.ts'
 import {
   bundleDigest,
   bundleJsonSchema,
@@ -77,7 +78,7 @@ describe('a signed bundle', () => {
 
   it('keeps to its published schema, which is the one in docs', async () => {
     const schema = readFileSync(join(import.meta.dirname, '../../../docs/site-bundle.schema.json'), 'utf8')
-    expect(bundleJsonSchema()).toBe(schema)
+    expect(JSON.parse(bundleJsonSchema())).toEqual(JSON.parse(schema))
     const validate = new Ajv2020({ strict: false, formats: { 'date-time': true } }).compile(JSON.parse(schema) as object)
     const { payload } = JSON.parse(await textOf()) as Jws
     expect(validate(JSON.parse(utf8ToText(fromBase64Url(payload)!)!))).toBe(true)
@@ -125,6 +126,26 @@ describe('a signed bundle', () => {
     const sign = (message: Uint8Array): Promise<Uint8Array> => Promise.resolve(signAs(authority.key, message))
     const byAuthority = { ...makeSigner('P-256', authority), certificateChain: authority.chain, sign }
     expect(await codeOf(openBundle(await textOf(byAuthority)))).toBe('bundle.signer-untrusted')
+  })
+
+  it('is refused where the signer has a certificate for other purposes, as devices of the same authority have (RFC 9336 §3)', async () => {
+    const ofDevice = [asn1.Oid.clientAuth, asn1.Oid.serverAuth]
+    // That any purpose is allowed is no word on documents.
+    for (const purposes of [ofDevice, ['2.5.29.37.0']])
+      expect(await codeOf(openBundle(await textOf(makeSigner('P-256', undefined, purposes))))).toBe('bundle.signer-untrusted')
+    const root = makeParty({ name: 'CN=Site CA', isAuthority: true })
+    const device = makeParty({ name: 'CN=Device', issuer: root })
+    const sign = (message: Uint8Array): Promise<Uint8Array> => Promise.resolve(signAs(device.key, message))
+    expect(await codeOf(openBundle(await textOf({ ...makeSigner(), certificateChain: device.chain, sign })))).toBe(
+      'bundle.signer-untrusted',
+    )
+  })
+
+  it('is refused with an epoch after which there would be none', async () => {
+    const withEpoch = (epoch: number): Promise<string> =>
+      textOf(makeSigner(), bundleOf(site, { writer: { ...bundleOf(site).writer, epoch } }))
+    expect(await codeOf(openBundle(await withEpoch(2 ** 31 - 1)))).toBe('opened')
+    expect(await codeOf(openBundle(await withEpoch(2 ** 31)))).toBe('import.schema-invalid')
   })
 
   it('is refused where the signer was not yet or no longer certified when it signed', async () => {

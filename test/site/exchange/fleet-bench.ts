@@ -1,7 +1,8 @@
 // Signers, receivers and sites for the tests of bundles and fleets.
 import fc from 'fast-check'
 import { seededRandom, signAs, type SigningAlgorithm } from '#main/base/index.ts'
-import { collectSite, type Packing, type Signer, type SiteDocument } from '#main/site/exchange/index.ts'
+import { extensionOf } from '#main/services/ra/index.ts'
+import { collectSite, DOCUMENT_SIGNING, type Packing, type Signer, type SiteDocument } from '#main/site/exchange/index.ts'
 import type { BundleDocument } from '#main/site/exchange/bundle/document.ts'
 import { makeParty, type Party } from '../../masa/pki.ts'
 import { randomSite } from './sites.ts'
@@ -15,8 +16,12 @@ export interface TestSigner extends Signer {
 
 const ALGORITHMS = { 'P-256': 'ES256', 'P-384': 'ES384', Ed25519: 'EdDSA' } as const
 
-export function makeSigner(algorithm: SigningAlgorithm = 'P-256', root = makeParty({ name: 'CN=Site CA', isAuthority: true })): TestSigner {
-  const leaf = makeParty({ name: 'CN=Hand-over', issuer: root, algorithm })
+export function makeSigner(
+  algorithm: SigningAlgorithm = 'P-256',
+  root = makeParty({ name: 'CN=Site CA', isAuthority: true }),
+  purposes = [DOCUMENT_SIGNING],
+): TestSigner {
+  const leaf = makeParty({ name: 'CN=Hand-over', issuer: root, algorithm, extensions: [extensionOf.extendedKeyUsage(purposes)] })
   return {
     algorithm: ALGORITHMS[algorithm],
     certificateChain: leaf.chain,
@@ -44,6 +49,7 @@ export function testPacking(signer: Signer = makeSigner(), change: Partial<Packi
     signer: () => Promise.resolve(signer),
     writer: () => ({ epoch: 3, holder: 'office', since: NOW }),
     secrets: () => seededRandom(4).bytes(200),
+    secretsMark: () => 'unchanged',
     groupActions: () => [{ id: 'on', title: 'On', method: 'PUT', path: '/gp/light/state', contentType: 'application/json' }],
     ...change,
   }

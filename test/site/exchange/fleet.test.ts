@@ -148,8 +148,22 @@ describe('the lease of the writer', () => {
     const seen: SeenWriter = { epoch: 3, holder: 'b' }
     expect(leaseAfter(mine, seen, 'a')).toMatchObject({ epoch: 3, holder: 'b', state: 'taken-over' })
     expect(leaseAtOpening(mine, seen, 'a', at)).toMatchObject({ epoch: 3, holder: 'b', state: 'taken-over' })
-    expect(leaseAfter(mine, { epoch: 2, holder: 'b' }, 'a')).toBeUndefined()
+    expect(leaseAfter(mine, { epoch: 1, holder: 'b' }, 'a')).toBeUndefined()
     expect(leaseAfter(mine, { epoch: 9, holder: 'a' }, 'a')).toBeUndefined()
+  })
+
+  it('goes, of two programs that took the same epoch, to the one with the greater name, whichever learns of the other', () => {
+    const theirs: StoredLease = { ...mine, holder: 'b' }
+    expect(leaseAfter(mine, theirs, 'a')).toMatchObject({ epoch: 2, holder: 'b', state: 'taken-over' })
+    expect(leaseAtOpening(mine, theirs, 'a', at)).toMatchObject({ epoch: 2, holder: 'b', state: 'taken-over' })
+    expect(leaseAfter(theirs, mine, 'b')).toBeUndefined()
+    expect(leaseAtOpening(theirs, mine, 'b', at)).toBe(theirs)
+  })
+
+  it('is not made for a file without one where somebody else is known to write', () => {
+    const seen: SeenWriter = { epoch: 3, holder: 'b' }
+    expect(leaseAtOpening(undefined, seen, 'a', at)).toMatchObject({ epoch: 3, holder: 'b', state: 'taken-over' })
+    expect(leaseAtOpening(undefined, seen, 'b', at)).toMatchObject({ epoch: 4, holder: 'b', state: 'writer' })
   })
 
   it('comes back by a take-over alone, above all that was seen', () => {

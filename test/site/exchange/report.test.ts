@@ -76,7 +76,7 @@ function hostile(): SiteDocument {
         finishedAt: at,
         repeats: 3,
         repeat: 3,
-        uri: 'coap://x',
+        uri: 'coap://[ff35:30:fd00::8000:1]/gp/2.14-light',
         messageBytes: 48,
         protection: '2.14',
         spreadMs: 412.5,
@@ -218,6 +218,64 @@ describe('the report', () => {
     expect(page).toContain('The signatures are for the data set whose digest stands at the head of this certificate.')
     const empty = { ...hostile(), devices: [], memberships: [], applicationGroups: [], testRuns: [], securityGroups: [], protections: [] }
     expect(textsOf(empty, 'report-html', 'en')[0]).toContain('Commissioned without open points.')
+  })
+
+  describe('counts as proven', () => {
+    const noon = '2026-01-05T12:00:00.000Z'
+    /** One lamp that is as it should be, and was heard. */
+    function handedOver(): SiteDocument {
+      const document = hostile()
+      const run = document.testRuns[0]!
+      return {
+        ...document,
+        devices: [{ ...document.devices[2]!, id: 'd0', name: 'Lamp' }],
+        memberships: [{ ...document.memberships[0]!, applied: { name: '2.14-light', address: 'ff35:30:fd00::8000:1', port: 5683 } }],
+        securityGroups: [],
+        testRuns: [{ ...run, members: [run.members[0]!] }],
+      }
+    }
+    function issues(document: SiteDocument, locale: 'en' | 'de' = 'en'): string {
+      return textsOf(document, 'report-html', locale)[0] ?? ''
+    }
+
+    it('a group whose members were all heard since its last change', () => {
+      const page = issues(handedOver())
+      expect(page).toContain('Commissioned without open points.')
+      expect(page).toContain('Groups proven by their latest test: 1 of 1.')
+    })
+
+    it('no group that has changed since: a new member, one applied anew, another address', () => {
+      const document = handedOver()
+      const [device, cell, coap] = [document.devices[0]!, document.memberships[0]!, document.coapGroups[0]!]
+      const found = { ...cell, deviceId: 'd9', source: 'verify' as const, at: noon }
+      const changed: readonly SiteDocument[] = [
+        { ...document, devices: [device, { ...device, id: 'd9' }], memberships: [cell, found] },
+        { ...document, memberships: [{ ...cell, at: noon }] },
+        { ...document, coapGroups: [{ ...coap, port: 5685 }] },
+      ]
+      for (const one of changed) {
+        expect(issues(one)).toContain('Commissioned with open points: 1, listed below.')
+        expect(issues(one)).toContain('Groups proven by their latest test: 0 of 1.')
+        expect(issues(one)).toContain('Group was not tested since the last change')
+        expect(issues(one, 'de')).toContain('Gruppe wurde seit der letzten Änderung nicht geprüft')
+      }
+    })
+
+    it('no member that a person saw not to follow, though it answered', () => {
+      const document = handedOver()
+      const run = document.testRuns[0]!
+      const page = issues({ ...document, testRuns: [{ ...run, members: [{ ...run.members[0]!, seen: false }] }] })
+      expect(page).toContain('Groups proven by their latest test: 0 of 1.')
+      expect(page).toContain('2.14-light: Lamp (answered, but a person saw that it did not follow)')
+    })
+
+    it('no group whose only test could not be made', () => {
+      const document = handedOver()
+      const failure = { code: 'network.down', message: 'gone', retryable: true, details: {} }
+      const page = issues({ ...document, testRuns: [{ ...document.testRuns[0]!, state: 'failed', failure }] })
+      expect(page).toContain('Groups proven by their latest test: 0 of 1.')
+      expect(page).toContain('2.14-light (network.down)')
+    })
   })
 
   it('is written in German too', () => {

@@ -5,8 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AppError, seededRandom, silentLogger } from '#main/base/index.ts'
-import { collectSite, createExchange, parseSiteExport, type ExchangeOptions, type ExportRecord } from '#main/site/exchange/index.ts'
+import { AppError, generateKeyPair, seededRandom, silentLogger } from '#main/base/index.ts'
+import {
+  collectSite,
+  createExchange,
+  parseSiteExport,
+  receiverJwk,
+  type ExchangeOptions,
+  type ExportRecord,
+} from '#main/site/exchange/index.ts'
 import { exportFailure } from '#main/site/exchange/files.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { testPacking } from './fleet-bench.ts'
@@ -145,5 +152,37 @@ describe('handing over', () => {
       retryable: true,
       details: { reason, fileName: 'a.json' },
     })
+  })
+})
+
+describe('what a destination is known to have', () => {
+  const settings = {
+    kind: 'https' as const,
+    name: 'Fleet',
+    url: 'https://fleet.example/site',
+    method: 'PUT' as const,
+    content: 'bundle' as const,
+    auth: 'none' as const,
+    user: '',
+    anchors: null,
+    certificate: null,
+    ditto: { namespace: 'org.example', subject: 'nginx:ditto' },
+  }
+
+  it('is another bundle once its keys have changed, and the same where it holds none', async () => {
+    const { publicKey } = generateKeyPair('P-256')
+    const receiver = receiverJwk(publicKey).text
+    let mark = 'one'
+    const { exchange } = exchangeIn(folder, { packing: testPacking(undefined, { secretsMark: () => mark }) })
+    const digest = async (to: string | null): Promise<string | undefined> => {
+      const target = { id: 'target-1', settings: { ...settings, receiver: to }, sealed: undefined, createdAt: 0 }
+      return (await exchange.parcels(target, true)).parcels[0]?.sha256
+    }
+    const before = [await digest(receiver), await digest(null)]
+    expect([await digest(receiver), await digest(null)]).toEqual(before)
+    mark = 'two'
+    const after = [await digest(receiver), await digest(null)]
+    expect(after[0]).not.toBe(before[0])
+    expect(after[1]).toBe(before[1])
   })
 })

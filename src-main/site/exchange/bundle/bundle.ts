@@ -18,8 +18,12 @@ export interface BundleSignature {
 export interface OpenedBundle {
   readonly document: BundleDocument
   readonly signature: BundleSignature
+  /** Serial number of the signer's certificate, hex: whether it was revoked is for those who know its authority. */
+  readonly serial: string
 }
 
+/** id-kp-documentSigning (RFC 9336 §3.1). */
+export const DOCUMENT_SIGNING = '1.3.6.1.5.5.7.3.36'
 const MOST_TEXT = 64 * 1024 * 1024
 
 /** The file's bytes: one JSON object, a JWS that any JOSE library reads. */
@@ -58,6 +62,7 @@ export async function openBundle(text: string): Promise<OpenedBundle> {
       rootFingerprint: toHex(root.fingerprint()),
       signedAt,
     },
+    serial: toHex(leaf.serial),
   }
 }
 
@@ -74,7 +79,17 @@ async function rootOf(chain: readonly Certificate[], signedAt: number): Promise<
   if (!leaf.allows(KeyUsage.digitalSignature)) throw untrusted('The signer’s certificate is not for signatures')
   const { ok, why } = await new PathValidator([root]).validate(leaf, chain.slice(1, -1), signedAt)
   if (!ok) throw untrusted(why)
+  // Devices have certificates of the same authority: only one for documents makes a signer (RFC 9336 §3).
+  if (!purposesOf(leaf).includes(DOCUMENT_SIGNING)) throw untrusted('The signer’s certificate is not for signatures on documents')
   return root
+}
+
+function purposesOf(certificate: Certificate): readonly string[] {
+  try {
+    return certificate.extendedKeyUsage
+  } catch {
+    return []
+  }
 }
 
 function untrusted(reason: string): AppError {

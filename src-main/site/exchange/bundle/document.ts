@@ -5,6 +5,8 @@ import { siteDocument } from '../document.ts'
 
 export const BUNDLE_FORMAT = 'groupwright-bundle'
 export const BUNDLE_VERSION = 1
+/** Nobody gets there by take-overs; beyond it, one more would not be a number that files keep. */
+const HIGHEST_EPOCH = 2 ** 31 - 1
 /** `typ` of the JWS around it. */
 export const BUNDLE_TYPE = 'groupwright-bundle+json'
 
@@ -17,7 +19,7 @@ const encrypted = z
 
 const writer = z
   .strictObject({
-    epoch: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).meta({ description: 'Goes up with each take-over' }),
+    epoch: z.number().int().min(1).max(HIGHEST_EPOCH).meta({ description: 'Goes up with each take-over' }),
     holder: z.string().min(1).max(64).meta({ description: 'JWK thumbprint (RFC 7638) of the receiver key of the program that writes' }),
     since: z.iso.datetime({ precision: 3 }),
   })

@@ -2,7 +2,7 @@
 // to have (If-Match, §13.1.1). What it has afterwards is read back. Redirections are not followed: secrets go to whom they were given for.
 import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
-import { AppError, concatBytes, equalBytes, utf8, utf8ToText, type Clock } from '#main/base/index.ts'
+import { AppError, concatBytes, equalBytes, sha256, utf8, utf8ToText, type Clock } from '#main/base/index.ts'
 import type { PushTargetSettings } from '#contract/model.ts'
 import { toBase64 } from '../bundle/canonical.ts'
 import { connectionFailure, plainWords } from './failures.ts'
@@ -59,7 +59,7 @@ export class HttpsTarget {
     const headers: Record<string, string> = {
       'Content-Type': parcel.contentType,
       'Idempotency-Key': `"${parcel.sha256}"`,
-      'Content-Digest': `sha-256=:${toBase64(digestBytes(parcel.sha256))}:`,
+      'Content-Digest': `sha-256=:${toBase64(sha256(parcel.bytes))}:`,
     }
     const { method } = this.#settings
     if (method === 'PUT') {
@@ -138,10 +138,6 @@ export function tlsOf({ anchors, auth, certificate }: PushTargetSettings, { secr
     ...(anchors === null ? {} : { anchors }),
     ...(auth === 'certificate' && certificate !== null && secret !== undefined ? { client: { chain: certificate, key: secret } } : {}),
   }
-}
-
-function digestBytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
