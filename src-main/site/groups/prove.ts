@@ -1,7 +1,8 @@
 // The runner of `prove` jobs: one group after the other is tested with what shows most, until every member has settled.
 import { AppError, type GroupId } from '#main/base/index.ts'
 import type { ItemResult, JobRunner } from '#main/site/jobs/index.ts'
-import type { TestMember, TestRunRow } from '#contract/model.ts'
+import type { TestRunRow } from '#contract/model.ts'
+import { isProven } from './proof.ts'
 import type { TestBench } from './test-bench.ts'
 
 export interface ProveOptions {
@@ -30,10 +31,6 @@ export function createProveRunner({ bench, wanted }: ProveOptions): JobRunner {
       return judged(run)
     },
   }
-}
-
-export function isProven({ seen, verdict }: Pick<TestMember, 'seen' | 'verdict'>): boolean {
-  return seen === true || (seen === null && (verdict === 'heard' || verdict === 'silent-changed'))
 }
 
 /** Throws `test.not-run`, `test.members-open`: what did not work is a failed item, to be tried again with the others. */

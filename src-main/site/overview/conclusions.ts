@@ -3,15 +3,13 @@ import type {
   ApplicationGroupRow,
   ChecklistRow,
   DeviceRow,
-  MembershipRow,
   ProblemKind,
   ProblemRow,
   ProgressRow,
   SecurityFindingRow,
-  TestRunRow,
 } from '#contract/model.ts'
 import { findingProblems, withRemedies } from './finding-problems.ts'
-import { isProven } from '#main/site/groups/index.ts'
+import { isProven, proofOf } from '#main/site/groups/index.ts'
 import type { GroupEvidence, SiteSnapshot } from './types.ts'
 
 /** More problems of one kind than this are told as one: a list of thousands helps nobody. */
@@ -21,28 +19,18 @@ const NOT_FOUND_YET = new Set<DeviceRow['state']>(['planned', 'expected'])
 /** Devices that react to a group's requests; switches and sensors send them. */
 const REACTING = new Set<DeviceRow['type']>(['luminaire', 'blind', 'thermostat', 'actuator'])
 
-/** The newest valid test of each group that has members. Membership changes make older tests void. */
+/** What the tests of each group that has members prove of it as it is now. */
 export function testEvidence(site: SiteSnapshot): readonly GroupEvidence[] {
-  const changedAt = new Map<string, number>()
-  for (const cell of site.memberships) changedAt.set(cell.groupId, Math.max(changedAt.get(cell.groupId) ?? 0, settledAt(cell)))
-  const newest = new Map<string, TestRunRow>()
-  for (const run of site.testRuns) {
-    const known = newest.get(run.groupId)
-    if (run.state === 'done' && (known === undefined || run.startedAt > known.startedAt)) newest.set(run.groupId, run)
-  }
+  const cells = Map.groupBy(site.memberships, ({ groupId }) => groupId)
+  const runs = Map.groupBy(site.testRuns, ({ groupId }) => groupId)
+  const types = new Map(site.devices.map(({ id, type }) => [id, type]))
   return site.applicationGroups
     .filter((group) => group.members > 0)
     .map((group) => {
-      const run = newest.get(group.id)
-      const valid = run !== undefined && run.startedAt >= (changedAt.get(group.id) ?? 0) ? run : undefined
-      const passed = valid?.members.every(isProven) ?? false
-      return { group, run: valid, passed }
+      const subject = { uri: group.uri, cells: cells.get(group.id) ?? [], typeOf: (id: string) => types.get(id) }
+      const { standing, run } = proofOf(runs.get(group.id) ?? [], subject)
+      return { group, run, passed: standing === 'proven' }
     })
-}
-
-/** When the membership itself changed; a confirmation by a test or a read-back is no change. */
-function settledAt(cell: MembershipRow): number {
-  return cell.source === 'verify' || cell.source === 'test' ? 0 : cell.at
 }
 
 export function progressOf(site: SiteSnapshot): readonly ProgressRow[] {
@@ -121,6 +109,7 @@ export function problemsOf(site: SiteSnapshot): readonly ProblemRow[] {
     ...(site.securityFindings ?? []).flatMap(unprotectedProblem),
     ...testEvidence(site).flatMap((entry) => testProblems(entry)),
     ...site.checks.filter((check) => check.verdict === 'failed').map(checkProblem),
+    ...expiringProblem(site),
     ...findingProblems(site),
   ]
   return condense(withRemedies(problems, site.findings ?? []))
@@ -222,6 +211,21 @@ function checkProblem(check: SiteSnapshot['checks'][number]): ProblemRow {
     subject: { kind: 'check', id: check.check, name: check.check },
     params: { finding: check.finding },
   }
+}
+
+/** Devices renew in good time: a certificate that still ends soon is of one that did not. */
+function expiringProblem({ authority }: SiteSnapshot): readonly ProblemRow[] {
+  if (authority === undefined || authority.expiring === 0) return []
+  return [
+    {
+      id: 'certificate-expiring *',
+      kind: 'certificate-expiring',
+      severity: 'warning',
+      step: 'admit',
+      subject: { kind: 'site', id: '*', name: '' },
+      params: { count: authority.expiring },
+    },
+  ]
 }
 
 /** One row for a kind that has more than `LISTED_PER_KIND`; errors come first, then warnings. */

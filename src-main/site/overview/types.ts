@@ -53,13 +53,13 @@ export interface SiteSnapshot {
   readonly exports: readonly ExportRow[]
   readonly checks: readonly CheckRow[]
   readonly admission?: Pick<AdmissionRow, 'counts'> | undefined
-  readonly authority?: Pick<RaRow, 'pending' | 'valid'> | undefined
+  readonly authority?: Pick<RaRow, 'pending' | 'valid' | 'expiring'> | undefined
   readonly revision: number
 }
 
 export interface GroupEvidence {
   readonly group: ApplicationGroupRow
-  /** The newest run that is not older than the group's newest change; undefined: to be tested (again). */
+  /** The newest run, where the group is still as it was then; undefined: to be tested (again). */
   readonly run: TestRunRow | undefined
   readonly passed: boolean
 }

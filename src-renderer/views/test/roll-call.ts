@@ -1,5 +1,5 @@
 // The roll call: members in room order with what each of them did, and the sums that are read from it.
-import type { ApplicationGroupRow, DeviceRow, MemberVerdict, MembershipRow, TestMember, TestRunRow } from '#contract/model.ts'
+import type { ApplicationGroupRow, DeviceRow, DeviceType, MemberVerdict, MembershipRow, TestMember, TestRunRow } from '#contract/model.ts'
 import { compareNames, type RoomIndex } from '../groups/room-order.ts'
 
 export interface Tile {
@@ -103,18 +103,50 @@ export function runsOf(runs: Iterable<TestRunRow>, groupId: string | null): read
   return [...runs].filter((run) => run.groupId === groupId).sort((a, b) => b.startedAt - a.startedAt || (a.id < b.id ? 1 : -1))
 }
 
-/** When each group's members last changed: what was proven before that is not proven any more. Reading and testing change nothing. */
-export function changedAtOf(memberships: Iterable<MembershipRow>): ReadonlyMap<string, number> {
-  const found = new Map<string, number>()
-  for (const { groupId, at, source } of memberships)
-    if (source !== 'verify' && source !== 'test') found.set(groupId, Math.max(found.get(groupId) ?? 0, at))
-  return found
+type Membership = Pick<MembershipRow, 'deviceId' | 'desired' | 'outcome' | 'at' | 'source'>
+
+/** A group as it is now. */
+export interface Standing {
+  readonly uri: string
+  readonly memberships: readonly Membership[]
+  readonly typeOf: (deviceId: string) => DeviceType | undefined
 }
 
-/** What the newest run says of a group as a whole. */
-export function groupStanding(run: TestRunRow | undefined, changedAt = 0): 'none' | 'running' | 'good' | 'bad' {
-  if (run === undefined || (run.state === 'done' && run.startedAt < changedAt)) return 'none'
-  if (run.state === 'failed') return 'bad'
-  if (run.state !== 'done') return 'running'
-  return reacted(run) === run.members.length ? 'good' : 'bad'
+/** What the runs of a group, newest first, say of it as it is now; the same rule as site/groups/proof.ts, tested with the same cases. */
+export function groupStanding(runs: readonly TestRunRow[], group: Standing): 'none' | 'running' | 'good' | 'bad' {
+  const [newest] = runs
+  if (newest === undefined) return 'none'
+  if (newest.state !== 'done' && newest.state !== 'failed') return 'running'
+  const done = runs.find((run) => run.state === 'done' && run.failure === null)
+  if (done === undefined) return 'bad'
+  if (!isAsTested(done, group)) return 'none'
+  return reacted(done) === done.members.length ? 'good' : 'bad'
+}
+
+/** Send requests and need not react to them. */
+const SENDING: ReadonlySet<DeviceType> = new Set(['switch', 'presence-sensor', 'sensor'])
+
+function isAsTested(run: TestRunRow, { uri, memberships, typeOf }: Standing): boolean {
+  const [then, now] = [endpointOf(run.uri), endpointOf(uri)]
+  if (then !== undefined && now !== undefined && then !== now) return false
+  const isNewer = ({ at }: Membership): boolean => at > run.startedAt
+  if (memberships.some((cell) => isNewer(cell) && !isConfirmation(cell))) return false
+  const tested = new Set(run.members.map(({ deviceId }) => deviceId))
+  const wanted = memberships.filter(({ desired }) => desired)
+  if (!wanted.some(({ deviceId }) => tested.has(deviceId))) return false
+  const isHidden = then === undefined || now === undefined
+  if (isHidden && wanted.some((cell) => isNewer(cell) || cell.outcome !== 'confirmed')) return false
+  const types = new Set([...tested].map(typeOf))
+  return wanted.every((cell) => {
+    const type = typeOf(cell.deviceId)
+    return tested.has(cell.deviceId) || (type !== undefined && !types.has(type) && (SENDING.has(type) || !isNewer(cell)))
+  })
+}
+
+function isConfirmation({ source, outcome }: Membership): boolean {
+  return (source === 'verify' || source === 'test') && outcome === 'confirmed'
+}
+
+function endpointOf(uri: string): string | undefined {
+  return /^coap:\/\/((?:\[[^\]]+\]|\d+(?:\.\d+){3})(?::\d+)?)(?:[/?]|$)/.exec(uri)?.[1]
 }

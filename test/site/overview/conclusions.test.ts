@@ -66,7 +66,7 @@ function run(groupId: string, startedAt: number, verdicts: ReadonlyArray<TestRun
     finishedAt: startedAt + 1,
     repeats: 1,
     repeat: 1,
-    uri: '',
+    uri: 'coap://[ff35::1]/on',
     messageBytes: 40,
     spreadMs: null,
     medianMs: null,
@@ -83,7 +83,7 @@ describe('test evidence', () => {
     const site = {
       ...empty,
       applicationGroups: [group('g', 2)],
-      memberships: [cell('d0', 'g')],
+      memberships: [cell('d0', 'g'), cell('d1', 'g')],
       testRuns: [run('g', 200, ['heard', 'silent-changed'])],
     }
     expect(testEvidence(site).map((entry) => entry.passed)).toEqual([true])
@@ -91,7 +91,12 @@ describe('test evidence', () => {
   })
 
   it.each(['not-changed', 'unreachable', 'rejected', 'unreadable'] as const)('does not pass with a member that is %s', (verdict) => {
-    const site = { ...empty, applicationGroups: [group('g', 2)], testRuns: [run('g', 200, ['heard', verdict])] }
+    const site = {
+      ...empty,
+      applicationGroups: [group('g', 2)],
+      memberships: [cell('d0', 'g'), cell('d1', 'g')],
+      testRuns: [run('g', 200, ['heard', verdict])],
+    }
     expect(testEvidence(site).map((entry) => entry.passed)).toEqual([false])
     expect(problemsOf(site).map((problem) => problem.kind)).toContain('test-failed')
   })
@@ -101,6 +106,7 @@ describe('test evidence', () => {
     const site = {
       ...empty,
       applicationGroups: [group('g', 1)],
+      memberships: [cell('d0', 'g')],
       testRuns: [{ ...seen, members: seen.members.map((member) => ({ ...member, seen: true })) }],
     }
     expect(testEvidence(site)[0]?.passed).toBe(true)
@@ -112,8 +118,31 @@ describe('test evidence', () => {
     expect(testEvidence({ ...tested, memberships: [cell('d0', 'g', { at: 300, source: 'verify' })] })[0]?.passed).toBe(true)
   })
 
+  it('is void once a member was taken in from its device that no test asked', () => {
+    const site = {
+      ...empty,
+      devices: [device('d0'), device('d1')],
+      applicationGroups: [group('g', 2)],
+      memberships: [cell('d0', 'g'), cell('d1', 'g', { at: 300, source: 'verify' })],
+      testRuns: [run('g', 200, ['heard'])],
+    }
+    expect(testEvidence(site).map((entry) => [entry.run, entry.passed])).toEqual([[undefined, false]])
+    expect(open(site, 'test')).toBe(1)
+  })
+
+  it('is void once the group has another address', () => {
+    const tested = { ...empty, applicationGroups: [group('g', 1)], memberships: [cell('d0', 'g')], testRuns: [run('g', 200, ['heard'])] }
+    expect(testEvidence(tested)[0]?.passed).toBe(true)
+    expect(testEvidence({ ...tested, applicationGroups: [{ ...group('g', 1), uri: 'coap://[ff35::2]' }] })[0]?.passed).toBe(false)
+  })
+
   it('takes the newest finished run', () => {
-    const site = { ...empty, applicationGroups: [group('g', 1)], testRuns: [run('g', 300, ['unreachable']), run('g', 200, ['heard'])] }
+    const site = {
+      ...empty,
+      applicationGroups: [group('g', 1)],
+      memberships: [cell('d0', 'g')],
+      testRuns: [run('g', 300, ['unreachable']), run('g', 200, ['heard'])],
+    }
     expect(testEvidence(site)[0]?.passed).toBe(false)
   })
 })
@@ -132,9 +161,11 @@ describe('progress', () => {
   })
 
   it('counts who waits or has failed at Admit, and is done only when everybody who is expected has joined', () => {
-    const admit = (counts: Partial<AdmissionRow['counts']>, authority?: SiteSnapshot['authority']): unknown => {
+    const admit = (counts: Partial<AdmissionRow['counts']>, authority?: { pending: number; valid: number }): unknown => {
       const none = { waiting: 0, joining: 0, failed: 0, enrolled: 0, denied: 0, listed: 0, missing: 0 }
-      return progressOf({ ...empty, admission: { counts: { ...none, ...counts } }, authority }).find((row) => row.step === 'admit')
+      const site = { ...empty, admission: { counts: { ...none, ...counts } } }
+      const rows = progressOf(authority === undefined ? site : { ...site, authority: { ...authority, expiring: 0 } })
+      return rows.find(({ step }) => step === 'admit')
     }
     expect(admit({ listed: 3, missing: 3 })).toEqual({ step: 'admit', open: 0, total: 0 })
     expect(admit({ waiting: 2, failed: 1, enrolled: 1, listed: 4, missing: 3 })).toEqual({ step: 'admit', open: 3, total: 3 })
@@ -182,6 +213,14 @@ describe('problems', () => {
   it('tells equal names in one room, not in two', () => {
     const twice = [device('a', { name: 'Lamp' }), device('b', { name: 'Lamp' }), device('c', { name: 'Lamp', roomId: 'r2' })]
     expect(problemsOf({ ...empty, devices: twice }).map((problem) => problem.id)).toEqual(['duplicate-name b'])
+  })
+
+  it('tells certificates that end soon as one, put right where devices are admitted', () => {
+    const authority = { pending: 0, valid: 5, expiring: 0 }
+    expect(problemsOf({ ...empty, authority })).toEqual([])
+    expect(problemsOf({ ...empty, authority: { ...authority, expiring: 3 } })).toMatchObject([
+      { kind: 'certificate-expiring', severity: 'warning', step: 'admit', subject: { id: '*' }, params: { count: 3 } },
+    ])
   })
 
   it('puts errors first and tells a flood of one kind as one', () => {

@@ -14,6 +14,8 @@ export interface PerformPorts {
   readonly groups: MaintainedGroups
   readonly security: Pick<MaintenanceSecurity, 'protectionOf' | 'protect' | 'rekey' | 'keyedGroupsOf' | 'evict'>
   readonly devices: MaintenanceDevices
+  /** Who does it, for the authority's audit. */
+  readonly actor: string
   readonly get: (id: DeviceId) => { readonly name: string; readonly roomId: string | null; readonly comment: string } | undefined
 }
 
@@ -92,7 +94,10 @@ function merge({ into, groupIds }: Extract<MaintenanceOperation, { kind: 'merge'
   })
 }
 
-function replace(operation: Extract<MaintenanceOperation, { kind: 'replace' }>, { groups, security, devices, get }: PerformPorts): void {
+function replace(
+  operation: Extract<MaintenanceOperation, { kind: 'replace' }>,
+  { groups, security, devices, actor, get }: PerformPorts,
+): void {
   const { deviceId, byId } = operation
   const [old, by] = [get(deviceId), get(byId)]
   if (old === undefined || by === undefined || deviceId === byId) {
@@ -102,7 +107,7 @@ function replace(operation: Extract<MaintenanceOperation, { kind: 'replace' }>, 
   const certificates = devices.certificatesOf(deviceId)
   // Whoever has the old device in hand gets neither keys nor a word from here on: first of all, whatever becomes of the rest.
   for (const id of security.keyedGroupsOf(deviceId)) security.evict(id, [deviceId])
-  if (certificates.length > 0) devices.revoke(certificates)
+  if (certificates.length > 0) devices.revoke(certificates, actor)
   if (taken.length > 0) groups.setMemberships(taken.map((groupId) => ({ deviceId: byId, groupId, desired: true })))
   devices.remove(deviceId)
   devices.rename(byId, { name: old.name, roomId: old.roomId, comment: old.comment })

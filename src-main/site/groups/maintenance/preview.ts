@@ -30,6 +30,7 @@ export function previewOf(operation: MaintenanceOperation, ports: PreviewPorts):
   let rekeying: ReturnType<MaintenanceSecurity['rekeyingOf']> | undefined
   perform(operation, {
     groups: twin,
+    actor: 'preview',
     get: (id) => devices.get(id),
     security: {
       protectionOf,

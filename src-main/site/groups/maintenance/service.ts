@@ -5,6 +5,7 @@ import type { ItemContext, JobRunner, JobService } from '#main/site/jobs/index.t
 import type { MaintenanceOperation, MaintenancePlan, MaintenanceRow, PlanLine, SecurityPlanLine } from '#contract/model.ts'
 import type { JobItem } from '../engine.ts'
 import { readMembershipKey } from '../plan.ts'
+import { OpenSubjects } from './open-subjects.ts'
 import { perform } from './perform.ts'
 import { FIRST_STOP, phaseOf, roleOf } from './phases.ts'
 import { nameOf, previewOf, type PreviewPorts } from './preview.ts'
@@ -23,7 +24,10 @@ export interface Maintenance {
   /** Throws what running it would throw; nothing is changed. */
   preview(operation: MaintenanceOperation): MaintenancePlan
   /** The edit alone; what it left to be sent is started as a job by `start`. */
-  edit(operation: MaintenanceOperation): {
+  edit(
+    operation: MaintenanceOperation,
+    actor: string,
+  ): {
     readonly start: () => { readonly jobId: string | null; readonly steps: number; readonly unreachable: number }
   }
   /** The runner of apply jobs, in which items of maintenance wait for what they need. */
@@ -45,30 +49,26 @@ interface Line {
 export function createMaintenance(ports: MaintenancePorts): Maintenance {
   const { groups, devices, security, deviceCare, store, jobs, clock, random } = ports
   const feed = new KeyedFeed<MaintenanceRow>((row) => row.id)
-  let records: readonly MaintenanceRecord[] = store.load()
   /** Items under way of each operation, with their phases. */
   const underWay = new Map<string, Map<string, { readonly phase: number; readonly end: Promise<undefined> }>>()
 
   const isOpen = (subject: string): boolean => groups.planFeed.get(subject) !== undefined || security.plan.get(subject) !== undefined
-  const show = (): void => {
-    const rows = records.flatMap((record) => rowOf(record) ?? [])
-    const ids = new Set(rows.map(({ id }) => id))
-    feed.delete(feed.keys().filter((id) => !ids.has(id)))
-    feed.setAll(rows.filter((row) => !sameRow(row, feed.get(row.id))))
+  let records: readonly OpenSubjects[] = store.load().map((record) => new OpenSubjects(record, isOpen))
+  const show = (shown: readonly OpenSubjects[]): void => {
+    feed.delete(shown.flatMap(({ record, all }) => (all.size === 0 ? [record.id] : [])))
+    feed.setAll(shown.flatMap((each) => (each.all.size === 0 ? [] : [rowOf(each)])).filter((row) => !sameRow(row, feed.get(row.id))))
   }
-  function rowOf(record: MaintenanceRecord): MaintenanceRow | undefined {
-    const subjects = Object.keys(record.phases)
-    const left = subjects.filter(isOpen)
-    if (left.length === 0) return undefined
-    const names = new Set(left.map((subject) => devices.get(readMembershipKey(subject)?.deviceId ?? '')?.name ?? subject))
-    const { id, kind, name, at, jobId } = record
-    return { id, kind, name, at, jobId, total: subjects.length, left: left.length, waitingFor: [...names].slice(0, WAITING_SHOWN) }
+  function rowOf({ record: { id, kind, name, at, jobId }, all, total }: OpenSubjects): MaintenanceRow {
+    const names = new Set<string>()
+    for (const subject of all) {
+      names.add(devices.get(readMembershipKey(subject)?.deviceId ?? '')?.name ?? subject)
+      if (names.size === WAITING_SHOWN) break
+    }
+    return { id, kind, name, at, jobId, total, left: all.size, waitingFor: [...names] }
   }
-  const onPlan = (ids: readonly string[]): void => {
-    if (records.some(({ phases }) => ids.some((id) => Object.hasOwn(phases, id)))) show()
-  }
+  const onPlan = (ids: readonly string[]): void => show(records.filter((each) => each.update(ids)))
   const ends = [groups.planFeed.subscribe(onPlan), security.plan.subscribe(onPlan)]
-  show()
+  show(records)
 
   function lines(): ReadonlyMap<string, PlanLine | SecurityPlanLine> {
     return new Map<string, PlanLine | SecurityPlanLine>([...groups.planFeed.rows(), ...security.plan.rows()].map((line) => [line.id, line]))
@@ -92,10 +92,10 @@ export function createMaintenance(ports: MaintenancePorts): Maintenance {
     return found.toSorted((a, b) => a.phase - b.phase)
   }
 
-  function edit(operation: MaintenanceOperation): ReturnType<Maintenance['edit']> {
+  function edit(operation: MaintenanceOperation, actor: string): ReturnType<Maintenance['edit']> {
     const name = nameOf(operation, ports)
     const before = lines()
-    perform(operation, { groups, security, devices: deviceCare, get: (id) => devices.get(id) })
+    perform(operation, { groups, security, devices: deviceCare, actor, get: (id) => devices.get(id) })
     const made = added(before)
     return {
       start() {
@@ -107,40 +107,41 @@ export function createMaintenance(ports: MaintenancePorts): Maintenance {
         if (made.length > 0) keep(record)
         const jobId = items.length === 0 ? null : jobs.start('apply', name, items)
         if (jobId !== null) keep({ ...record, jobId })
-        show()
         return { jobId, steps: made.length, unreachable: made.filter(({ blocked }) => blocked).length }
       },
     }
   }
 
   function keep(record: MaintenanceRecord): void {
-    const others = records.filter(({ id, phases }) => id !== record.id && Object.keys(phases).some(isOpen))
-    const next = [...others, record].slice(-MOST_RECORDS)
-    store.save(next)
+    const others = records.filter(({ record: { id }, all }) => id !== record.id && all.size > 0)
+    const next = [...others, new OpenSubjects(record, isOpen)].slice(-MOST_RECORDS)
+    store.save(next.map((each) => each.record))
+    const kept = new Set(next.map((each) => each.record.id))
     records = next
+    feed.delete(feed.keys().filter((id) => !kept.has(id)))
+    show(next)
   }
 
   /** The operation that a job is of; a job that tries failed items again is of the same. */
-  function recordOf(jobId: string): MaintenanceRecord | undefined {
+  function operationOf(jobId: string): OpenSubjects | undefined {
     for (let id: string | null = jobId; id !== null; id = jobs.feed.get(id)?.retryOf ?? null) {
-      const found = records.find((record) => record.jobId === id)
+      const found = records.find(({ record }) => record.jobId === id)
       if (found !== undefined) return found
     }
     return undefined
   }
 
   /** What takes something away from a device needs what replaces it, there and with those that it talks to. */
-  function requireGround(record: MaintenanceRecord, subject: string, phase: number): void {
+  function requireGround({ starts }: OpenSubjects, subject: string, phase: number): void {
     if (phase < FIRST_STOP) return
     const deviceId = readMembershipKey(subject)?.deviceId
     const opposite = phase === FIRST_STOP ? 'member' : 'client'
-    const open = Object.entries(record.phases).filter(([other, at]) => {
-      if (at >= FIRST_STOP || !isOpen(other)) return false
+    const open = [...starts].filter((other) => {
       const otherId = readMembershipKey(other)?.deviceId ?? ''
       return otherId === deviceId || roleOf(devices.get(otherId)?.type) === opposite
     })
     if (open.length === 0) return
-    const names = [...new Set(open.map(([other]) => devices.get(readMembershipKey(other)?.deviceId ?? '')?.name ?? other))]
+    const names = [...new Set(open.map((other) => devices.get(readMembershipKey(other)?.deviceId ?? '')?.name ?? other))]
     throw new AppError('maintenance.waiting', `${names.length} devices do not have what comes in its place yet`, {
       retryable: true,
       details: { devices: names.slice(0, 20) },
@@ -148,9 +149,10 @@ export function createMaintenance(ports: MaintenancePorts): Maintenance {
   }
 
   async function run(runner: JobRunner, subject: string, context: ItemContext): ReturnType<JobRunner['run']> {
-    const record = recordOf(context.jobId)
-    const phase = record?.phases[subject]
-    if (record === undefined || phase === undefined) return runner.run(subject, context)
+    const operation = operationOf(context.jobId)
+    const phase = operation?.record.phases[subject]
+    if (operation === undefined || phase === undefined) return runner.run(subject, context)
+    const { record } = operation
     const running = underWay.get(record.id) ?? new Map<string, { readonly phase: number; readonly end: Promise<undefined> }>()
     underWay.set(record.id, running)
     // Items start in order, so that nobody waits for one that has not begun.
@@ -160,7 +162,7 @@ export function createMaintenance(ports: MaintenancePorts): Maintenance {
     try {
       await Promise.all(earlier)
       context.signal.throwIfAborted()
-      requireGround(record, subject, phase)
+      requireGround(operation, subject, phase)
       return await runner.run(subject, context)
     } finally {
       resolve(undefined)

@@ -31,7 +31,7 @@ export interface MaintenanceDevices {
   remove(id: DeviceId): void
   /** Certificates of the device that are valid now. */
   certificatesOf(id: DeviceId): readonly string[]
-  revoke(serials: readonly string[]): void
+  revoke(serials: readonly string[], actor: string): void
 }
 
 /** What stays on record of an operation until every device has been told. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { indexRooms } from '../../../../src-renderer/views/groups/room-order.ts'
-import { judgement, lossOf, reacted, rollCall, runsOf, tally } from '../../../../src-renderer/views/test/roll-call.ts'
+import { groupStanding, judgement, lossOf, reacted, rollCall, runsOf, tally } from '../../../../src-renderer/views/test/roll-call.ts'
+import { proofCases, proofRun, proofTypeOf } from '../../../support/proof-cases.ts'
 import { at, device, group, member, membership, room, testRun } from '../rows.ts'
 
 const rooms = indexRooms([room('1.1'), room('1.2', { position: 1 })])
@@ -72,5 +73,17 @@ describe('the sums of a run', () => {
     const runs = [testRun('1', []), testRun('2', [], { startedAt: at + 5 }), testRun('3', [], { groupId: 'x' })]
     expect(runsOf(runs, 'g').map((one) => one.id)).toEqual(['2', '1'])
     expect(runsOf(runs, null)).toEqual([])
+  })
+})
+
+describe('what the runs say of a group', () => {
+  const words = { untested: 'none', outdated: 'none', failed: 'bad', proven: 'good' } as const
+  test.each(proofCases)('is what the core says of it: $name', ({ runs, cells, uri, expected }) => {
+    expect(groupStanding(runs, { uri, memberships: cells, typeOf: proofTypeOf })).toBe(words[expected])
+  })
+  test('tells of a run under way, and of one that could not be made', () => {
+    const group = { uri: '', memberships: [], typeOf: proofTypeOf }
+    expect(groupStanding([proofRun([], { state: 'sending' }), proofRun([])], group)).toBe('running')
+    expect(groupStanding([proofRun([], { state: 'failed' })], group)).toBe('bad')
   })
 })

@@ -12,6 +12,8 @@ export interface Care {
   readonly maintenance: Maintenance
   readonly jobs: JobService
   readonly revoked: string[]
+  /** Who did it. */
+  readonly revokers: string[]
   /** Edit and job, as the op does it; resolves when the job has ended. */
   run(operation: MaintenanceOperation): Promise<{ jobId: string | null; failed: number }>
   retry(jobId: string): Promise<{ jobId: string; failed: number }>
@@ -24,6 +26,7 @@ export function createCare(world: World = newWorld(), path?: string): Care {
   const ports = { clock, random: seededRandom(world.seed++), logger: silentLogger }
   const jobs = createJobs({ store: file.jobs, ...ports })
   const revoked: string[] = []
+  const revokers: string[] = []
   const maintenance: Maintenance = createSiteMaintenance({
     file,
     inventory,
@@ -33,7 +36,10 @@ export function createCare(world: World = newWorld(), path?: string): Care {
     enrolment: () => ({
       desk: {
         certificates: ({ deviceId }) => (deviceId === undefined || revoked.includes(`${deviceId}-1`) ? [] : [certificate(`${deviceId}-1`)]),
-        revoke: ({ serial }) => void revoked.push(serial),
+        revoke: ({ serial }, actor) => {
+          revoked.push(serial)
+          revokers.push(actor)
+        },
       },
     }),
     ...ports,
@@ -52,8 +58,9 @@ export function createCare(world: World = newWorld(), path?: string): Care {
     maintenance,
     jobs,
     revoked,
+    revokers,
     async run(operation) {
-      const { start } = history.action({ op: 'maintenance.run', actor: 'M. Lindqvist' }, () => maintenance.edit(operation))
+      const { start } = history.action({ op: 'maintenance.run', actor: 'M. Lindqvist' }, () => maintenance.edit(operation, 'M. Lindqvist'))
       const { jobId } = start()
       return { jobId, failed: jobId === null ? 0 : await finish(jobId) }
     },

@@ -1,5 +1,5 @@
 // Maintenance of groups (draft-ietf-core-groupcomm-bis §2.2.4): what is previewed is what is done, in an order in which the room keeps working.
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { MaintenanceOperation } from '#contract/model.ts'
 import { exported } from '../../history/project.ts'
 import { addressOf, createCare, furnish, type Care } from './bench.ts'
@@ -70,7 +70,7 @@ describe('maintenance', () => {
     const before = exported(care.project)
     const operation = operationOf(groupId, otherId, ids)
     const plan = care.maintenance.preview(operation)
-    const { start } = care.project.history.action({ op: 'maintenance.run', actor: 'test' }, () => care.maintenance.edit(operation))
+    const { start } = care.project.history.action({ op: 'maintenance.run', actor: 'test' }, () => care.maintenance.edit(operation, 'test'))
     expect(care.project.groups.planFeed.size).toBe(plan.steps.filter(({ change }) => ['add', 'update', 'remove'].includes(change)).length)
     care.project.history.undo()
     // Devices that lost their keys with a replacement are told so; all else is as it was.
@@ -98,6 +98,16 @@ describe('maintenance', () => {
       'Lamp remove',
     ])
     expect(tableOf(care, 0)).toEqual(['stairs'])
+  })
+
+  it('looks at each device of a large group a few times, not at all of them for each', async () => {
+    const { care, groupId } = await room(80)
+    const otherId = care.project.groups.createApplication({ name: 'stairs' })
+    const get = vi.spyOn(care.project.groups.planFeed, 'get')
+    expect(await care.run({ kind: 'merge', into: otherId, groupIds: [groupId] })).toMatchObject({ failed: 0 })
+    expect(care.maintenance.feed.rows()).toEqual([])
+    // Two changes for each of the 81.
+    expect(get.mock.calls.length).toBeLessThan(2 * 81 * 20)
   })
 
   it('takes nothing away while what replaces it is missing, tells whom it waits for, and goes on when tried again', async () => {
@@ -157,6 +167,7 @@ describe('maintenance', () => {
     const plan = care.maintenance.preview({ kind: 'replace', deviceId: ids[0]!, byId: ids[2]! })
     expect(plan.irreversible).toEqual(['certificate'])
     await care.run({ kind: 'replace', deviceId: ids[0]!, byId: ids[2]! })
+    expect(care.revokers).toEqual(['M. Lindqvist'])
     expect(inventory.get(ids[0]!)).toBeUndefined()
     expect(inventory.get(ids[2]!)).toMatchObject({ name: 'Lamp 1', roomId, comment: 'above the door' })
     expect(care.project.groups.book.cell(ids[2]!, groupId)?.desired).toBe(true)
@@ -173,7 +184,9 @@ describe('maintenance', () => {
     await apply(first)
     const otherId = first.project.groups.createApplication({ name: 'stairs' })
     first.project.history
-      .action({ op: 'maintenance.run', actor: 'test' }, () => first.maintenance.edit({ kind: 'merge', into: otherId, groupIds: [groupId] }))
+      .action({ op: 'maintenance.run', actor: 'test' }, () =>
+        first.maintenance.edit({ kind: 'merge', into: otherId, groupIds: [groupId] }, 'test'),
+      )
       .start()
     const { path } = first.project.file
     await first.close()
