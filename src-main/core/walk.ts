@@ -8,6 +8,7 @@ import type { GroupEngine } from '#main/site/groups/index.ts'
 import type { Templates } from '#main/site/templates/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
 import type { WalkRow } from '#contract/model.ts'
+import type { SiteWriter } from './writer.ts'
 
 const KEY = 'walk'
 /** Blinks are short and asked for again and again: a device that was placed is soon quiet. */
@@ -33,12 +34,14 @@ export interface WalkPorts {
   readonly inventory: Inventory
   readonly groups: Pick<GroupEngine, 'exclusive'>
   readonly templates: Pick<Templates, 'assign' | 'useFeed'>
+  readonly writer: Pick<SiteWriter, 'require' | 'refusal'>
   readonly clock: Clock
   readonly logger: Logger
 }
 
 export interface Walk {
   readonly feed: KeyedFeed<WalkRow>
+  /** Throws `site.taken-over`. */
   start(): void
   stop(): void
   blink(): void
@@ -48,7 +51,7 @@ export interface Walk {
   close(): void
 }
 
-export function createWalk({ file, inventory, groups, templates, clock, logger }: WalkPorts): Walk {
+export function createWalk({ file, inventory, groups, templates, writer, clock, logger }: WalkPorts): Walk {
   const feed = new KeyedFeed<WalkRow>((row) => row.key)
   let state: Kept = kept.safeParse(file.getMeta(KEY)).data ?? NOT_BEGUN
   let active = false
@@ -95,13 +98,13 @@ export function createWalk({ file, inventory, groups, templates, clock, logger }
   }
   /** Whoever's turn is over stops soon: a second is the least that can be asked for. */
   const quieten = (id: string | null): void => {
-    if (id === null || blinkedAt === null || inventory.get(id) === undefined) return
+    if (id === null || blinkedAt === null || inventory.get(id) === undefined || writer.refusal !== undefined) return
     identify(id, 1).catch((thrown: unknown) => logger.debug({ code: toAppError(thrown).code }, 'a device goes on blinking for a while'))
   }
   const ask = (): void => {
     rest()
     const { deviceId } = state
-    if (!active || deviceId === null) return
+    if (!active || deviceId === null || writer.refusal !== undefined) return
     const own = new AbortController()
     asking = own
     identify(deviceId, BLINK_S, own.signal).then(
@@ -156,6 +159,7 @@ export function createWalk({ file, inventory, groups, templates, clock, logger }
     feed,
     start() {
       if (active) return
+      writer.require()
       active = true
       const here = state.deviceId
       turnTo(here !== null && open().includes(here) ? here : next())

@@ -1,5 +1,6 @@
 // One handler for each op, over the core. What changes something leaves a trace in the site's audit.
 import type { Core } from '#main/core.ts'
+import { requireKeyRoles } from '#main/site/access/index.ts'
 import { applyImport, previewImport } from '#main/site/devices/index.ts'
 import { AppError } from '#main/base/index.ts'
 import { accessHandlers } from './access-handlers.ts'
@@ -95,7 +96,19 @@ function deviceHandlers(core: Core): Some<'devices' | 'demo' | 'discovery' | 'ro
     },
     'devices.importApply': (input) => {
       const site = core.site()
-      return applyImport(site.inventory, { clock, random, ...site.importGroups, named: (devices) => site.admission.expect(devices) }, input)
+      return applyImport(
+        site.inventory,
+        {
+          ...{ clock, random, ...site.importGroups },
+          checkAssignments: (assignments) =>
+            requireKnownGroups(
+              site,
+              assignments.flatMap(({ names }) => names),
+            ),
+          named: (devices) => site.admission.expect(devices),
+        },
+        input,
+      )
     },
     'demo.deviceList': () => {
       const { demo, file } = core.site()
@@ -155,9 +168,11 @@ function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
   const spoken = (wanted: 'en' | 'de' | undefined): 'en' | 'de' => wanted ?? core.preferences.current().locale ?? DEFAULT_REPORT_LOCALE
   return {
     'handover.report': ({ locale }) => ({ html: core.site().exchange.report(spoken(locale), { preview: true }) }),
-    'handover.export': async ({ formats, redact, locale, receiver }) => [
-      ...(await core.site().exchange.export(formats, { locale: spoken(locale), redact, receiver })),
-    ],
+    'handover.export': async ({ formats, redact, locale, receiver }) => {
+      const { access, exchange } = core.site()
+      if (receiver !== undefined) requireKeyRoles(access)
+      return [...(await exchange.export(formats, { locale: spoken(locale), redact, receiver }))]
+    },
     'handover.reveal': async ({ handle }) => {
       const path = core.exportPath(handle)
       if (path === undefined) throw new AppError('export.not-found', 'There is no such exported file')
@@ -181,6 +196,16 @@ function recordHandlers(core: Core): Some<'handover' | 'rd' | 'audit'> {
       return verdict.ok ? { entries: verdict.entries, brokenAt: null } : { entries: verdict.brokenAt - 1, brokenAt: verdict.brokenAt }
     },
   }
+}
+
+/** A list of devices makes no groups for those who may not make any. */
+function requireKnownGroups({ access, groups }: ReturnType<Core['site']>, names: readonly string[]): void {
+  if (access.holds('engineer')) return
+  const unknown = new Set(names.filter((name) => groups.book.groupNamed(name)?.retired !== false))
+  if (unknown.size === 0) return
+  throw new AppError('access.role-needed', 'The role engineer is needed for groups that are new', {
+    details: { role: 'engineer', groups: [...unknown].slice(0, 20) },
+  })
 }
 
 /** The name of the only group, or how many there are. */

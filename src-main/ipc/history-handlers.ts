@@ -34,6 +34,8 @@ function isOp(op: string): op is OpName {
 
 /** Areas whose ops edit the project. What these do not edit leaves no entry; what the network tells in others is no edit. */
 const EDITING: ReadonlySet<string> = new Set(['devices', 'rooms', 'groups', 'security', 'rules', 'templates', 'survey', 'drift', 'walk'])
+/** Edits in areas where most ops are none. */
+const EDITS: ReadonlySet<OpName> = new Set<OpName>(['site.update', 'knx.setGroupAddress'])
 /** Keys that were changed do not come back. */
 const FINAL: ReadonlySet<OpName> = new Set<OpName>(['security.rekey', 'security.evict'])
 
@@ -46,5 +48,5 @@ export function journalled(core: Pick<Core, 'openSite'>): Around {
 }
 
 function isEditing(name: OpName): boolean {
-  return name === 'site.update' || EDITING.has(name.split('.')[0] ?? '')
+  return EDITS.has(name) || EDITING.has(name.split('.')[0] ?? '')
 }

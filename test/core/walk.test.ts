@@ -20,6 +20,12 @@ class Building {
   readonly asked: string[] = []
   readonly roles: string[] = []
   readonly deaf = new Set<string>()
+  readonly writer = {
+    refusal: undefined as AppError | undefined,
+    require(): void {
+      if (this.refusal !== undefined) throw this.refusal
+    },
+  }
   kept: JsonValue | undefined
 
   constructor(count: number) {
@@ -55,6 +61,7 @@ class Building {
         useFeed: { get: (roomId: string) => (uses.includes(roomId) ? { roles: {} } : undefined) },
         assign: ([id = '']: readonly string[], role: string | null) => void this.roles.push(`${id} ${role}`),
       },
+      writer: this.writer,
       clock: this.clock,
       logger: silentLogger,
     }
@@ -126,6 +133,23 @@ describe('the walk through the building', () => {
     expect(building.roles).toEqual(['d0 window'])
     walk.stop()
     await building.clock.advance(60_000)
+    expect(walk.feed.get('walk')?.active).toBe(false)
+  })
+
+  it('lets nothing blink, and does not begin, where another program writes to the site', async () => {
+    const building = new Building(2)
+    const walk = building.open()
+    walk.start()
+    await building.clock.advance(1)
+    building.writer.refusal = new AppError('site.taken-over', 'Another program writes to this site')
+    await building.clock.advance(60_000)
+    walk.blink()
+    walk.place('d0', 'r1', null)
+    walk.stop()
+    await building.clock.advance(60_000)
+    expect(building.asked).toEqual(['d0 8'])
+    expect(building.feed.get('d0')?.roomId).toBe('r1')
+    expect(() => walk.start()).toThrow(expect.objectContaining({ code: 'site.taken-over' }))
     expect(walk.feed.get('walk')?.active).toBe(false)
   })
 
