@@ -1,5 +1,5 @@
 // What a site knows of its KNX installation beside keys: its id, the fabric, individual addresses, and which datapoints a person chose.
-import { AppError, toHex, type JsonValue, type Random } from '#main/base/index.ts'
+import { AppError, toHex, type Random } from '#main/base/index.ts'
 import {
   LARGEST_INSTALLATION_ID,
   SMALLEST_INSTALLATION_ID,
@@ -8,9 +8,10 @@ import {
   type SerialNumber,
 } from '#main/site/devices/index.ts'
 import type { SiteFile } from '#main/store/index.ts'
-import { knxBindings, type KnxSettings } from '#contract/model.ts'
+import type { KnxSettings } from '#contract/model.ts'
+import { KnxEntries, record } from './knx-entries.ts'
 
-export type KnxMeta = Pick<SiteFile, 'getMeta' | 'setMeta'>
+export type KnxMeta = Pick<SiteFile, 'getMeta' | 'setMeta' | 'metaUnder'>
 
 /** The tool's own place in the installation: the last of the last line. */
 export const TOOL_ADDRESS = 0xfffe
@@ -18,15 +19,13 @@ export const TOOL_ADDRESS = 0xfffe
 const FIRST_ADDRESS = 0x1101
 const LARGEST_FABRIC_ID = 0xffff_ffff
 
-interface Entry {
-  readonly address: number | undefined
-  readonly bindings: ReadonlyMap<number, readonly KnxBinding[]>
-}
-
 export class KnxBook {
   readonly #file: KnxMeta
   readonly #random: Random
   readonly #preferred: (() => Uint8Array) | undefined
+  #known: KnxEntries | undefined
+  /** No address below it is free. */
+  #lowestFree = FIRST_ADDRESS
 
   /** `preferred`: five bytes that the site's group addresses have where a KNX installation has its id. */
   constructor(file: KnxMeta, random: Random, preferred?: () => Uint8Array) {
@@ -73,77 +72,53 @@ export class KnxBook {
     this.#file.setMeta('knx-settings', { fabricId: fabricId ?? before.fabricId, unsecured: unsecured ?? before.unsecured })
   }
 
-  /** The address of the device; what it has already is kept where it is free, else the next free one is its own from now on. */
+  /**
+   * The address of the device; what it has already is kept where it is free, else the next free one is its own from now on, also when the
+   * project forgets the device: it has that address until somebody resets it. Throws `knx.addresses-used-up`.
+   */
   individualAddress(serialNumber: SerialNumber, current?: number): number {
-    const entries = this.#entries()
-    const own = entries.get(serialNumber)
-    if (own?.address !== undefined) return own.address
-    const taken = new Set([...entries.values()].map(({ address }) => address))
-    const isFree = (address: number): boolean => !taken.has(address) && (address & 0xff) !== 0 && address < TOOL_ADDRESS
-    let address = current !== undefined && current > 0 && isFree(current) ? current : FIRST_ADDRESS
-    while (!isFree(address)) address++
-    this.#put(entries, serialNumber, { address, bindings: own?.bindings ?? new Map() })
+    const own = this.#entries.get(serialNumber).address
+    if (own !== undefined) return own
+    const isFree = (address: number): boolean => this.#entries.holderOf(address) === undefined && (address & 0xff) !== 0
+    const keepsCurrent = current !== undefined && current > 0 && current < TOOL_ADDRESS && isFree(current)
+    let address = keepsCurrent ? current : this.#lowestFree
+    while (address < TOOL_ADDRESS && !isFree(address)) address++
+    if (address >= TOOL_ADDRESS)
+      throw new AppError('knx.addresses-used-up', 'All individual addresses from 1.1.1 on are given out', { details: { serialNumber } })
+    this.#entries.put(serialNumber, { address })
+    if (!keepsCurrent) this.#lowestFree = address + 1
     return address
   }
 
   /** Undefined until it was given one. */
   knownAddress(serialNumber: SerialNumber): number | undefined {
-    return this.#entries().get(serialNumber)?.address
+    return this.#entries.get(serialNumber).address
   }
 
   /** Throws `input.invalid` where another device has it. */
   setAddress(serialNumber: SerialNumber, address: number): void {
-    const entries = this.#entries()
-    for (const [other, entry] of entries)
-      if (other !== serialNumber && entry.address === address)
-        throw new AppError('input.invalid', `The device ${other} has this individual address`, { details: { field: 'individualAddress' } })
-    this.#put(entries, serialNumber, { address, bindings: entries.get(serialNumber)?.bindings ?? new Map() })
+    const other = this.#entries.holderOf(address)
+    if (other !== undefined && other !== serialNumber)
+      throw new AppError('input.invalid', `The device ${other} has this individual address`, { details: { field: 'individualAddress' } })
+    const before = this.#entries.get(serialNumber).address ?? FIRST_ADDRESS
+    this.#entries.put(serialNumber, { address })
+    this.#lowestFree = Math.max(FIRST_ADDRESS, Math.min(this.#lowestFree, before))
   }
 
   bindings(serialNumber: SerialNumber, groupAddress: number): readonly KnxBinding[] | undefined {
-    return this.#entries().get(serialNumber)?.bindings.get(groupAddress)
+    return this.#entries.get(serialNumber).bindings.get(groupAddress)
   }
 
   /** An empty list takes the decision back. */
   setBindings(serialNumber: SerialNumber, groupAddress: number, bindings: readonly KnxBinding[]): void {
-    const entries = this.#entries()
-    const own = entries.get(serialNumber)
-    const all = new Map(own?.bindings)
+    const all = new Map(this.#entries.get(serialNumber).bindings)
     if (bindings.length === 0) all.delete(groupAddress)
     else all.set(groupAddress, bindings)
-    this.#put(entries, serialNumber, { address: own?.address, bindings: all })
+    this.#entries.put(serialNumber, { bindings: all })
   }
 
-  #entries(): Map<SerialNumber, Entry> {
-    return new Map(
-      Object.entries(record(this.#file.getMeta('knx-devices'))).map(([serialNumber, value]) => {
-        const { address, bindings } = record(value)
-        const decided = Object.entries(record(bindings)).flatMap(([groupAddress, each]) => {
-          const read = knxBindings.safeParse(each)
-          return read.success ? [[Number(groupAddress), read.data] as const] : []
-        })
-        return [serialNumber, { address: typeof address === 'number' ? address : undefined, bindings: new Map(decided) }]
-      }),
-    )
+  /** Read when a KNX device is first asked about: most sites have none. */
+  get #entries(): KnxEntries {
+    return (this.#known ??= new KnxEntries(this.#file))
   }
-
-  #put(entries: Map<SerialNumber, Entry>, serialNumber: SerialNumber, entry: Entry): void {
-    entries.set(serialNumber, entry)
-    const kept = [...entries].map(([name, { address, bindings }]) => [
-      name,
-      {
-        ...(address === undefined ? {} : { address }),
-        bindings: Object.fromEntries([...bindings].map(([groupAddress, each]) => [String(groupAddress), each.map(plain)])),
-      },
-    ])
-    this.#file.setMeta('knx-devices', Object.fromEntries(kept) as JsonValue)
-  }
-}
-
-function plain({ href, flags }: KnxBinding): { readonly href: string; readonly flags: string[] } {
-  return { href, flags: [...flags] }
-}
-
-function record(value: JsonValue | undefined): Readonly<Record<string, JsonValue>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, JsonValue>>) : {}
 }

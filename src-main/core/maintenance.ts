@@ -27,7 +27,6 @@ export function inOrder(runner: JobRunner, maintenance: () => Maintenance): JobR
 }
 
 const KEY = 'maintenance'
-const ACTOR = 'maintenance'
 const CERTIFICATES = 100
 
 const kinds = ['members', 'rename', 'move', 'uri', 'split', 'merge', 'security', 'rekey', 'replace', 'retire'] as const
@@ -85,8 +84,8 @@ export function createSiteMaintenance(ports: SiteMaintenancePorts): Maintenance 
           return []
         }
       },
-      revoke(serials) {
-        for (const serial of serials) enrolment().desk.revoke({ serial, reason: 'superseded' }, ACTOR)
+      revoke(serials, actor) {
+        for (const serial of serials) enrolment().desk.revoke({ serial, reason: 'superseded' }, actor)
       },
     },
   })

@@ -125,7 +125,7 @@ export async function openSiteServices(file: SiteFile, declared: readonly Device
     clock,
     logger,
   })
-  const survey = createSiteSurvey({ file, inventory, profiles, groups, jobs, bench, discovery, directory, network, ...ports })
+  const survey = createSiteSurvey({ file, inventory, profiles, groups, jobs, bench, discovery, directory, network, writer, ...ports })
   for (const runner of groups.runners) jobs.register(inOrder(withSecurity(runner, security), () => maintenance))
   const endGroups = registerGroups(groups.applicationFeed, directory, { logger, together: (work) => file.transaction(work) })
   const endArrivals = directory.onChange(({ kind, registration }) => {
@@ -202,7 +202,7 @@ export async function openSiteServices(file: SiteFile, declared: readonly Device
   rules.connect({ groups, inventory, profiles, security, jobs })
   const templates = createSiteTemplates({ file, inventory, groups, security, random })
   const prove = createProving({ jobs, bench, templates, groups, evidence: () => overview.evidence() })
-  const walk = createWalk({ file, inventory, groups, templates, clock, logger })
+  const walk = createWalk({ file, inventory, groups, templates, writer, clock, logger })
   const maintenance = createSiteMaintenance({ file, inventory, groups, security, jobs, enrolment: () => enrolment, ...ports })
   const history = createSiteHistory({ file, inventory, groups, security, templates, clock, logger })
   const admission = createSiteAdmission({ file, inventory, keyring, ...ports })

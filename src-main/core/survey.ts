@@ -17,6 +17,7 @@ import type { OpOutput, OpParsed } from '#contract/ops.ts'
 import { discoveryChannel } from './discovery-channels.ts'
 import type { SiteNetwork } from './network.ts'
 import { createTableObserver } from './table-observer.ts'
+import type { SiteWriter } from './writer.ts'
 
 const SETTINGS = 'driftWatch'
 /** More differences than anybody looks at; the total is told. */
@@ -32,6 +33,7 @@ export interface SiteSurveyPorts {
   readonly discovery: Discovery
   readonly directory: ResourceDirectory
   readonly network: SiteNetwork
+  readonly writer: Pick<SiteWriter, 'refusal'>
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -50,7 +52,7 @@ export interface SiteSurvey extends Survey {
 }
 
 export function createSiteSurvey(ports: SiteSurveyPorts): SiteSurvey {
-  const { file, inventory, profiles, groups, jobs, bench, discovery, directory, network, clock, random, logger } = ports
+  const { file, inventory, profiles, groups, jobs, bench, discovery, directory, network, writer, clock, random, logger } = ports
   const survey = createSurvey({
     store: createReadingStore(file.database),
     settings: {
@@ -63,7 +65,9 @@ export function createSiteSurvey(ports: SiteSurveyPorts): SiteSurvey {
     directory: ownDirectory(directory),
     hasTable: (id) => profiles.find((profile) => profile.id === inventory.get(id)?.profileId)?.groupTable !== 'none',
     observer: createTableObserver({ ...ports, clock }),
+    // Who is not the writer leaves the devices alone.
     isBusy: () =>
+      writer.refusal !== undefined ||
       jobs.feed.rows().some(({ state }) => state === 'running') ||
       bench.feed.rows().some(({ state }) => state === 'sending' || state === 'reading-back') ||
       discovery.feed.rows().some(({ state }) => state === 'running'),

@@ -37,11 +37,15 @@ export function readSummary(raw: Database): SiteSummary {
 export class MetaStore {
   readonly #database: SiteDatabase
   readonly #read
+  readonly #readUnder
   readonly #write
 
   constructor(database: SiteDatabase) {
     this.#database = database
     this.#read = database.raw.prepare<[string], { value: string }>('SELECT value FROM meta WHERE key = ?')
+    this.#readUnder = database.raw.prepare<[string, string], { key: string; value: string }>(
+      'SELECT key, value FROM meta WHERE substr(key, 1, length(?)) = ? ORDER BY key',
+    )
     this.#write = database.raw.prepare<[string, string]>(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     )
@@ -50,6 +54,11 @@ export class MetaStore {
   get(key: string): JsonValue | undefined {
     const text = this.#text(key)
     return text === undefined ? undefined : fromJson(text, isJson)
+  }
+
+  /** Keys that begin so, with their values. */
+  under(prefix: string): ReadonlyMap<string, JsonValue> {
+    return new Map(guarded(() => this.#readUnder.all(prefix, prefix)).map(({ key, value }) => [key, fromJson(value, isJson)]))
   }
 
   /** Not for project data: the revision stays. */

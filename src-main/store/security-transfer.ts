@@ -31,8 +31,8 @@ const SERIAL_LEAP = 1_000_000
 type Cell = string | number | Uint8Array | null
 type Row = Readonly<Record<string, Cell>>
 
-/** Throws `security.locked` where the keyring is not the one that sealed them. */
-export function takeSecurity(database: Database, sealer: Sealer): Uint8Array {
+/** `roles`: those of the site as JSON, so that its PINs go where its keys go. Throws `security.locked` where the keyring is not the one that sealed them. */
+export function takeSecurity(database: Database, sealer: Sealer, roles = 'null'): Uint8Array {
   const tables = guarded(() =>
     TABLES.map(([name, sealed]): [string, CborValue] => {
       const rows = database.prepare<[], Row>(`SELECT * FROM ${name}`).all()
@@ -45,16 +45,18 @@ export function takeSecurity(database: Database, sealer: Sealer): Uint8Array {
   const { next } = guarded(() => database.prepare<[], { readonly next: number }>('SELECT next FROM ra_serial WHERE id = 1').get()) ?? {
     next: 1,
   }
-  return encodeCbor(new Map<string, CborValue>([...tables, ['version', VERSION], ['serial', next]]))
+  return encodeCbor(new Map<string, CborValue>([...tables, ['version', VERSION], ['serial', next], ['access', roles]]))
 }
 
-/** Into the file of a new site, all of it or nothing. Throws `bundle.invalid` for what did not come from `takeSecurity`. */
-export function bringSecurity(database: Database, bytes: Uint8Array, sealer: Sealer): void {
+/** Into the file of a new site, all of it or nothing; answers the roles that came along. Throws `bundle.invalid` for what did not come from `takeSecurity`. */
+export function bringSecurity(database: Database, bytes: Uint8Array, sealer: Sealer): string {
   const value = decodeCbor(bytes, { maxBytes: MAX_BYTES })
   if (!(value instanceof Map)) throw invalid()
   const carried: ReadonlyMap<unknown, unknown> = value
   if (carried.get('version') !== VERSION) throw invalid()
   const serial = carried.get('serial')
+  const roles = carried.get('access') ?? 'null'
+  if (typeof roles !== 'string') throw invalid()
   guarded(() =>
     database.transaction(() => {
       for (const [name, sealed] of TABLES) {
@@ -73,6 +75,7 @@ export function bringSecurity(database: Database, bytes: Uint8Array, sealer: Sea
       database.prepare<[number]>('UPDATE ra_serial SET next = max(next, ?) WHERE id = 1').run(serial + SERIAL_LEAP)
     })(),
   )
+  return roles
 }
 
 function opened(cell: Cell, isSealed: boolean, sealer: Sealer): CborValue {

@@ -65,6 +65,8 @@ export interface SiteFile {
   meta(): SiteMeta
   setDetails(details: SiteDetails): void
   getMeta(key: string): JsonValue | undefined
+  /** Keys that begin so, with their values. */
+  metaUnder(prefix: string): ReadonlyMap<string, JsonValue>
   setMeta(key: string, value: JsonValue): void
   bumpRevision(): void
   onRevision(listener: () => void): () => void
@@ -287,6 +289,10 @@ class OpenSiteFile implements SiteFile {
 
   getMeta(key: string): JsonValue | undefined {
     return this.#meta.get(key)
+  }
+
+  metaUnder(prefix: string): ReadonlyMap<string, JsonValue> {
+    return this.#meta.under(prefix)
   }
 
   setMeta(key: string, value: JsonValue): void {

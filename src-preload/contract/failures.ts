@@ -110,6 +110,7 @@ export const failureCodes = [
   'profile.reply-unexpected',
   'profile.not-confirmed',
   'profile.not-supported',
+  'knx.addresses-used-up',
   'knx.already-owned',
   'knx.blocked',
   'knx.no-access',

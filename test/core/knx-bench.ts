@@ -52,6 +52,7 @@ export function createKnxBench(other?: CoapClient): KnxBench {
   const knx = createSiteKnx({
     file: {
       getMeta: (key) => meta.get(key),
+      metaUnder: (prefix) => new Map([...meta].filter(([key]) => key.startsWith(prefix))),
       setMeta: (key, value) => void meta.set(key, value),
       meta: () => ({ id: SITE_ID }) as ReturnType<Parameters<typeof createSiteKnx>[0]['file']['meta']>,
     },

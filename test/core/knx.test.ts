@@ -37,6 +37,7 @@ let keys: KnxKeyStore
 let book: KnxBook
 let desk: KnxDesk
 let meta: Map<string, JsonValue>
+let written: string[]
 
 beforeEach(() => {
   clock = new VirtualClock()
@@ -54,9 +55,14 @@ beforeEach(() => {
     security: layer,
   })
   meta = new Map()
+  written = []
   const file = {
     getMeta: (key: string) => meta.get(key),
-    setMeta: (key: string, value: JsonValue) => void meta.set(key, value),
+    metaUnder: (prefix: string) => new Map([...meta].filter(([key]) => key.startsWith(prefix))),
+    setMeta: (key: string, value: JsonValue) => {
+      written.push(key)
+      meta.set(key, value)
+    },
   }
   keys = new KnxKeyStore(file, sealer, random)
   book = new KnxBook(file, random)
@@ -223,4 +229,55 @@ describe('a device that was opened', () => {
 it.each(['0.0.0', '15.15.254', '15.15.255', 'x'])('%s is no address for a device', async (individualAddress) => {
   const work = desk.configure({ serialNumber: SERIAL, unsecured: true, configuration: { ...configuration, individualAddress } })
   await expect(done(work)).rejects.toMatchObject({ code: 'input.invalid' })
+})
+
+describe('what the site keeps of each device', () => {
+  const serialOf = (index: number): string => `00fa${index.toString(16).padStart(8, '0')}`
+  const reopened = (): KnxBook =>
+    new KnxBook(
+      {
+        getMeta: (key) => meta.get(key),
+        metaUnder: (prefix) => new Map([...meta].filter(([key]) => key.startsWith(prefix))),
+        setMeta: (key, value) => void meta.set(key, value),
+      },
+      seededRandom(2),
+    )
+
+  it('is one row, written when the device changes and not with any other', () => {
+    const addresses = Array.from({ length: 300 }, (_, index) => book.individualAddress(serialOf(index)))
+    expect(new Set(addresses).size).toBe(300)
+    expect(addresses.filter((address) => (address & 0xff) === 0)).toEqual([])
+    book.setBindings(serialOf(7), 1, [{ href: '/p/1', flags: ['write'] }])
+    expect(written).toEqual([...Array.from({ length: 300 }, (_, index) => `knx-entry-${serialOf(index)}`), `knx-entry-${serialOf(7)}`])
+    for (const row of meta.values()) expect(JSON.stringify(row).length).toBeLessThan(200)
+    expect(reopened().knownAddress(serialOf(299))).toBe(addresses[299])
+    expect(reopened().bindings(serialOf(7), 1)).toEqual([{ href: '/p/1', flags: ['write'] }])
+  })
+
+  it('is read from the one row of earlier versions, and changed in rows of their own', () => {
+    meta.set('knx-devices', {
+      [serialOf(1)]: { address: 0x1101, bindings: { 9: [{ href: '/p/1', flags: ['write'] }] } },
+      [serialOf(2)]: { address: 0x1102, bindings: {} },
+    })
+    const before = reopened()
+    expect(before.individualAddress(serialOf(3))).toBe(0x1103)
+    before.setAddress(serialOf(1), 0x2201)
+    const after = reopened()
+    expect([1, 2, 3].map((index) => after.knownAddress(serialOf(index)))).toEqual([0x2201, 0x1102, 0x1103])
+    expect(after.bindings(serialOf(1), 9)).toEqual([{ href: '/p/1', flags: ['write'] }])
+    // What the move left is given out again, and nobody gets what somebody has.
+    expect(after.individualAddress(serialOf(4))).toBe(0x1101)
+    expect(() => after.setAddress(serialOf(4), 0x1102)).toThrow(serialOf(2))
+  })
+
+  it('says so when no address is left, and takes one that a person gives', () => {
+    const free = 0xfffe - 0x1101 - (0xff - 0x11)
+    for (let index = 0; index < free; index++) book.individualAddress(serialOf(index))
+    expect(book.knownAddress(serialOf(free - 1))).toBe(0xfffd)
+    expect(() => book.individualAddress(serialOf(free))).toThrow(expect.objectContaining({ code: 'knx.addresses-used-up' }))
+    book.setAddress(serialOf(free), 0x1001)
+    expect(book.individualAddress(serialOf(free))).toBe(0x1001)
+    book.setAddress(serialOf(5), 0x1002)
+    expect(book.individualAddress(serialOf(free + 1))).toBe(0x1106)
+  })
 })

@@ -48,6 +48,17 @@ async function applyAll(core: Core): Promise<void> {
 }
 
 describe('drift over the contract', () => {
+  it('leaves devices alone in a copy that another program has taken over', async () => {
+    const core = start()
+    await core.createSite({ kind: 'network', details, network: { bindAddress: '::1', coapPort: 0 } })
+    const { survey, writer } = core.site()
+    survey.setWatch({ on: true })
+    expect(survey.feed.get('survey')?.watching).toBe('quiet')
+    writer.learn({ epoch: 99, holder: 'another program' })
+    survey.setWatch({ on: true })
+    expect(survey.feed.get('survey')?.watching).toBe('busy')
+  })
+
   it(
     'is found by reading the devices, repaired by one job, and what is foreign is adopted or removed',
     async () => {

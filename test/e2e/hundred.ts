@@ -76,6 +76,8 @@ export async function commission(
     if (await prove.isVisible()) await driver.press(prove)
     await proven.or(prove).first().waitFor({ timeout: JOB_TIMEOUT_MS })
   }
+  // Nothing was chosen, so everything is protected.
+  await page.getByText(/^Goes under Group OSCORE/).waitFor()
   await looked('test')
 
   await driver.press(step('Hand over'))

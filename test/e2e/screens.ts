@@ -1,4 +1,4 @@
-// `npm run screens`: does the main job and an admission on demo sites and keeps a picture of every step, light and dark, in docs/screens.
+// `npm run screens`: does the main job, an admission and the work in rooms on demo sites and keeps a picture of every step, light and dark, in docs/screens.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
@@ -87,9 +87,46 @@ async function admission(browser: Browser): Promise<void> {
   await running.close()
 }
 
+/** Rooms get a type, one device after the other its place; then the checks, and who may do what. */
+async function rooms(browser: Browser): Promise<void> {
+  const running = await runWindow(5)
+  const session = sessionOf(running.program)
+  const details = { name: 'Harbour House', organisation: 'Blue Quay', address: '', operator: '' }
+  await session.call('site.create', { kind: 'demo', details, demo: { devices: 24, lossPercent: 0, seed: 3 } })
+  for (const name of ['2.01 Office', '2.02 Open Space', '2.03 Kitchen', '2.04 Corridor'])
+    await session.call('rooms.create', { parentId: null, kind: 'room', name })
+  await session.call('discovery.start', { seconds: 3 })
+  await session.when('walk', ({ left }) => left === 24)
+  await session.when('discovery', ({ state }) => state === 'idle')
+  const page = await openPage(browser, running.host.url)
+  await page.getByRole('link', { name: 'Groups' }).click()
+  await page.getByRole('button', { name: 'Room types' }).click()
+  await page.getByRole('button', { name: 'Meeting room' }).click()
+  await snap(page, 'room-type')
+  await page.getByRole('button', { name: 'Save' }).click()
+  for (const name of ['2.01 Office', '2.02 Open Space']) await page.getByRole('checkbox', { name }).check()
+  await page.getByText('2.02-light').waitFor()
+  await page.getByRole('button', { name: /^Apply to 2 rooms/ }).click()
+  await page.getByText(/^Done:/).waitFor()
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('w')
+  await page.getByText('Asked to blink').waitFor()
+  await snap(page, 'walk')
+  await page.getByRole('link', { name: 'Groups' }).click()
+  await page
+    .getByRole('radio', { name: 'Checks' })
+    .or(page.getByRole('button', { name: 'Checks', exact: true }))
+    .first()
+    .click()
+  await snap(page, 'checks')
+  await page.close()
+  await running.close()
+}
+
 const browser = await launchBrowser()
 if (browser !== undefined) {
   await admission(browser)
   await mainJob(browser)
+  await rooms(browser)
   await browser.close()
 }

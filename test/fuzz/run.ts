@@ -1,5 +1,5 @@
 // `npm run fuzz [-- --count N] [--seed N]`: a million mutated datagrams against an endpoint with a Resource Directory, then as many
-// DTLS records and hostile OSCORE messages. Exits 1 on any fault.
+// DTLS records, CMP messages and hostile OSCORE messages. Exits 1 on any fault.
 import { parseArgs } from 'node:util'
 import { loadCorpus } from './corpus.ts'
 import { fuzz } from './fuzz.ts'
@@ -28,8 +28,9 @@ console.log(
 console.log(JSON.stringify({ counters, holdings }))
 for (const problem of problems) console.log(`FAULT ${problem}`)
 console.log(problems.length === 0 ? 'no fault' : `${problems.length} faults`)
-process.exitCode = problems.length === 0 ? 0 : 1
+if (problems.length > 0) process.exitCode = 1
 
 await import('./dtls-run.ts')
+await import('./cmp-run.ts')
 await import('./oscore-run.ts')
 await import('./join-run.ts')

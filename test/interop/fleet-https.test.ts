@@ -1,4 +1,5 @@
 // Pushes to a receiver by HTTPS that is Node's own server behind a certificate authority made on the spot (RFC 9110, RFC 8446).
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { AppError, silentLogger, seededRandom, systemClock } from '#main/base/index.ts'
 import { createJobs } from '#main/site/jobs/index.ts'
@@ -35,6 +36,18 @@ describe('a push by HTTPS', () => {
     expect(receiver.received).toHaveLength(2)
     expect((await bench.push(id, [second])).map(({ state }) => state)).toEqual(['ok'])
     expect(receiver.received[2]?.headers['if-match']).toMatch(/^"[0-9a-f]{16}"$/)
+  })
+
+  test('tells the digest of what is in it (RFC 9530), also where a bundle is known by another one', async () => {
+    const receiver = await httpsReceiver(pki)
+    const bench = pushBench()
+    const known = { ...first, sha256: 'ab'.repeat(32) }
+    expect((await bench.push(addTarget(bench, httpsSettings(receiver.url, pinned)), [known])).map(({ state }) => state)).toEqual(['ok'])
+    const digest = createHash('sha256').update(first.bytes).digest('base64')
+    expect(receiver.received[0]?.headers).toMatchObject({
+      'idempotency-key': `"${known.sha256}"`,
+      'content-digest': `sha-256=:${digest}:`,
+    })
   })
 
   test('does not write over what somebody else has put there', async () => {

@@ -68,6 +68,13 @@ describe('a new site file', () => {
     site.setMeta('network', { bindAddress: '::1', coapPort: 5683 })
     expect(site.getMeta('network')).toEqual({ bindAddress: '::1', coapPort: 5683 })
     expect(site.getMeta('nothing')).toBeUndefined()
+    site.setMeta('a_-1', 1)
+    site.setMeta('a_-2', { two: 2 })
+    site.setMeta('ab-3', 3)
+    expect([...site.metaUnder('a_-')]).toEqual([
+      ['a_-1', 1],
+      ['a_-2', { two: 2 }],
+    ])
     site.close()
     site.close()
     const again = openSiteFile(site.path, ports)

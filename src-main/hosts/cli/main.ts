@@ -29,6 +29,7 @@ import { addRaCommands } from './commands/ra-commands.ts'
 import { addressOption, advertise, listRegistrations, lookUp, policy, register, removeRegistrations } from './commands/rd.ts'
 import { checkAudit, exportSite, showAudit } from './commands/records.ts'
 import { addHistoryCommands } from './commands/history.ts'
+import { addJobCommands } from './commands/jobs.ts'
 import { addMaintenanceCommands } from './commands/maintenance.ts'
 import { addRulesCommands } from './commands/rules.ts'
 import { securityCommands } from './commands/security.ts'
@@ -68,6 +69,7 @@ Examples:
   groupwright --site office groups from-rooms --types luminaire,blind
   groupwright --site office plan
   groupwright --site office apply
+  groupwright --site office jobs retry
   groupwright --site office test 2.14-light on
   groupwright --site office export --format json,yaml,csv,report-html --out handover
   groupwright serve --site office --coap-port 5683
@@ -99,7 +101,7 @@ function withDongle(command: Command): Command {
     .addOption(
       new Option(
         '--joining <way>',
-        'how devices get their first certificate: behind join proxies (the default), or by CMP from their own addresses',
+        'how devices get their first certificate: behind join proxies (the default of demo and serve), or by CMP from their own addresses',
       ).choices(['proxy', 'direct']),
     )
     .option('--pty', 'puts the simulated dongle behind a pseudo terminal (needs socat)', false)
@@ -185,6 +187,7 @@ program
   .option('--requests', 'with the requests', false)
   .action(runs(showPlan))
 program.command('apply').description('bring the devices to what the project wants').action(runs(applyPlan))
+addJobCommands(program, runs)
 program.command('verify [groups...]').description('read the members’ group tables back').action(runs(verifyGroups))
 program
   .command('test <group> <action>')

@@ -69,7 +69,8 @@ export function openProgram(options: OpenOptions): Opened {
     demo: {
       ...(options.radio === undefined ? {} : { radio: options.radio }),
       ...(options.dongle === undefined ? {} : { dongle: options.dongle }),
-      ...(options.joining === undefined ? {} : { joining: options.joining }),
+      // A command is over before a demo device would have come through a proxy: here they have their keys at once.
+      joining: options.joining ?? 'direct',
       pty: options.pty ?? false,
     },
     ...(options.exports === undefined ? {} : { exportsDirectory: resolve(options.exports) }),

@@ -64,6 +64,7 @@ export const NO_READING: Progress = {
 export class SurveyReader {
   readonly #options: ReaderOptions
   #progress: Progress = NO_READING
+  #speakers: Speakers | undefined
   #run: { readonly abort: AbortController; readonly done: Promise<void> } | undefined
 
   constructor(options: ReaderOptions) {
@@ -116,6 +117,8 @@ export class SurveyReader {
   /** A part that fails is told, and the others go on. */
   async #part(step: SurveySource, about: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     if (isOver(signal)) return
+    // Devices may have moved since the last part; within one, a building full of answers is not looked up device by device.
+    this.#speakers = undefined
     this.#show({ ...this.#progress, step })
     try {
       await work()
@@ -154,8 +157,11 @@ export class SurveyReader {
   #speakerAt(base: string): Speaker {
     const host = /^coap:\/\/(?:\[([^\]]+)\]|([^/:]+))/i.exec(base)
     const address = normaliseAddress(host?.[1] ?? host?.[2] ?? '')
-    const device = address === undefined ? undefined : this.#options.devices.all().find(({ at }) => at?.address === address)
-    return device === undefined ? { deviceId: null, label: (address ?? base).slice(0, 120) } : { deviceId: device.id, label: device.name }
+    return this.#known().byAddress.get(address ?? '') ?? { deviceId: null, label: (address ?? base).slice(0, 120) }
+  }
+
+  #known(): Speakers {
+    return (this.#speakers ??= speakersOf(this.#options.devices.all()))
   }
 
   // ---- Servers -----------------------------------------------------------------------------------------------------
@@ -253,8 +259,7 @@ export class SurveyReader {
   }
 
   #speaker(channelId: string, source: SocketAddress): Speaker {
-    const device = this.#options.devices.all().find((each) => each.channelId === channelId && each.at?.address === source.address)
-    return device === undefined ? { deviceId: null, label: source.address } : { deviceId: device.id, label: device.name }
+    return this.#known().byPlace.get(`${channelId} ${source.address}`) ?? { deviceId: null, label: source.address }
   }
 
   // ---- Device tables -----------------------------------------------------------------------------------------------
@@ -301,6 +306,24 @@ export class SurveyReader {
   #show(progress: Progress): void {
     this.#progress = progress
     this.#options.onChange()
+  }
+}
+
+interface Speakers {
+  readonly byAddress: ReadonlyMap<string, Speaker>
+  /** By `<channel> <address>`. */
+  readonly byPlace: ReadonlyMap<string, Speaker>
+}
+
+function speakersOf(devices: ReturnType<DeviceDirectory['all']>): Speakers {
+  const placed = devices.flatMap(({ id, name, channelId, at }) =>
+    at === null ? [] : [{ speaker: { deviceId: id, label: name }, channelId, address: at.address }],
+  )
+  // The first of several at one address is the one that stays in a map.
+  placed.reverse()
+  return {
+    byAddress: new Map(placed.map(({ address, speaker }) => [address, speaker])),
+    byPlace: new Map(placed.map(({ channelId, address, speaker }) => [`${channelId} ${address}`, speaker])),
   }
 }
 

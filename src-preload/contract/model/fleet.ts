@@ -54,6 +54,18 @@ export const pushTargetSettings = z.discriminatedUnion('kind', [
 ])
 export type PushTargetSettings = z.infer<typeof pushTargetSettings>
 
+/** As somebody may give it: what lets in is a secret and has its own place, not one in an address that everybody sees. */
+export const newPushTarget = pushTargetSettings.refine(({ url }) => !hasUserinfo(url), {
+  path: ['url'],
+  error: 'A URL with a user name or password in it is refused: give them by themselves',
+})
+
+function hasUserinfo(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { username, password } = new URL(text)
+  return username !== '' || password !== ''
+}
+
 export const pushTargetRow = z.object({
   id: z.string(),
   settings: pushTargetSettings,
@@ -94,7 +106,7 @@ export const bundleFacts = z.object({
   holder: z.string(),
   /** Keys: none, for the key of this program, or for somebody else's. */
   secrets: z.enum(['none', 'ours', 'others']),
-  /** Against what this program knows of the site: not known, as far as it knows, newer, or older than what it has seen. */
-  relation: z.enum(['unknown', 'same', 'newer', 'older']),
+  /** Against what this program knows of the site: not known, as far as it knows, newer, or older than what it has seen; or another writer of the same epoch. */
+  relation: z.enum(['unknown', 'same', 'newer', 'older', 'conflict']),
 })
 export type BundleFacts = z.infer<typeof bundleFacts>

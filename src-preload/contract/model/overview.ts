@@ -45,6 +45,8 @@ export const problemKind = z.enum([
   'apply-failed',
   'test-failed',
   'check-failed',
+  /** Told as one, with their count: lists of certificates are pulled. */
+  'certificate-expiring',
   /** A check of the groups: `finding` says which. */
   'rule',
 ])

@@ -1,6 +1,6 @@
 // Out to fleets: destinations and pushes, bundles that come in, and who writes to a site.
 import { z } from 'zod'
-import { bundleFacts, pushTargetSettings } from '../model.ts'
+import { bundleFacts, newPushTarget } from '../model.ts'
 import { done, nothing } from './common.ts'
 
 const bundleText = z
@@ -9,9 +9,12 @@ const bundleText = z
   .max(64 * 1024 * 1024)
 
 export const fleetOps = {
-  /** Without an id it is a new one. `secret`: password, token, or private key in PEM; left out: as it was; empty: none. */
+  /**
+   * Without an id it is a new one. `secret`: password, token, or private key in PEM; empty: none; left out: as it was, unless the
+   * destination is another one (scheme, host, port) or the secret is of another kind: then it has to be given again.
+   */
   'fleet.saveTarget': {
-    in: z.object({ id: z.string().optional(), settings: pushTargetSettings, secret: z.string().max(100_000).optional() }),
+    in: z.object({ id: z.string().optional(), settings: newPushTarget, secret: z.string().max(100_000).optional() }),
     out: z.object({ id: z.string() }),
   },
   'fleet.removeTarget': { in: z.object({ id: z.string() }), out: done },

@@ -81,7 +81,8 @@ export function settingsOf(form: TargetForm): PushTargetSettings {
 /** The first field that is not filled in as it must be. */
 export function faultOf(form: TargetForm): 'name' | 'url' | 'topic' | 'certificate' | undefined {
   if (form.name.trim() === '') return 'name'
-  const scheme = form.kind === 'https' ? /^https:\/\/[^/\s]+/ : /^mqtts:\/\/[^/\s]+/
+  // Without a user name or password: an address is shown to everybody.
+  const scheme = form.kind === 'https' ? /^https:\/\/[^/\s?#@]+(?:[/?#]|$)/ : /^mqtts:\/\/[^/\s?#@]+(?:[/?#]|$)/
   if (!scheme.test(form.url.trim())) return 'url'
   if (form.kind === 'mqtt' && !/^[^+#]+$/.test(form.topic.trim())) return 'topic'
   if (form.auth === 'certificate' && orNull(form.certificate) === null) return 'certificate'

@@ -1,5 +1,5 @@
 // Reading what is there from servers, directories and tables, brought together and adopted.
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { AppError } from '#main/base/index.ts'
 import type { ClientRequest } from '#main/wire/coap/index.ts'
 import { ScriptedClient, type ScriptedServer } from '../../support/scripted-coap.ts'
@@ -105,6 +105,15 @@ describe('reading what is there', () => {
     const [row] = await read(bench)
     expect(row).toMatchObject({ memberCount: 1, strangers: 1 })
     expect(bench.survey.adopt()).toMatchObject({ groups: 1, memberships: 0, strangers: 1 })
+  })
+
+  it('knows a building full of answers without going through all devices for each', async () => {
+    const bench = benchOf(60)
+    for (const { at } of bench.devices.all()) bench.client.serve(at!, lists({ 'rt=g.*': '<coap://[ff05::db8:1]/gp/gp1>;rt=g.light' }))
+    const all = vi.spyOn(bench.devices, 'all')
+    const rows = await read(bench, { tables: false, directory: false })
+    expect(rows).toMatchObject([{ name: 'gp1', memberCount: 60, strangers: 0 }])
+    expect(all.mock.calls.length).toBeLessThan(20)
   })
 
   it('asks known devices one by one where there is no multicast', async () => {

@@ -24,7 +24,7 @@ export async function demo({ options, output }: CommandContext): Promise<number>
   const path = join(folder, 'demo.site')
   for (const suffix of ['', '-wal', '-shm', '.lock']) rmSync(`${path}${suffix}`, { force: true })
   const exports = join(folder, 'hand-over')
-  const { program, session } = openProgram({ ...options, site: path, exports })
+  const { program, session } = openProgram({ ...options, joining: options.joining ?? 'proxy', site: path, exports })
   try {
     await createAt(session, path, { demo: options.devices ?? 60, loss: options.loss ?? 1, seed: options.seed ?? 1 })
     const failure = session.rows('session')[0]?.network.failure

@@ -28,19 +28,17 @@ export async function showPlan(context: CommandContext): Promise<number> {
 const INTERRUPTED = 130
 
 export async function applyPlan(context: CommandContext): Promise<number> {
-  return withSite(
-    context,
-    async ({ session }) => {
-      const interrupted = once(process, 'SIGINT').then(() => INTERRUPTED)
-      const exitCode = await Promise.race([applyEverything(context, session), interrupted])
-      if (exitCode === INTERRUPTED) {
-        for (const job of session.rows('jobs').filter((row) => row.state === 'running')) await session.call('jobs.pause', { jobId: job.id })
-        context.output.line('Paused; `apply` goes on with it.')
-      }
-      return exitCode
-    },
-    { resumeJobs: true },
-  )
+  return withSite(context, ({ session }) => untilInterrupted(context, session, applyEverything(context, session)), { resumeJobs: true })
+}
+
+/** What is under way when Ctrl-C comes is paused, not given up. */
+export async function untilInterrupted(context: CommandContext, session: Session, work: Promise<number>): Promise<number> {
+  const exitCode = await Promise.race([work, once(process, 'SIGINT').then(() => INTERRUPTED)])
+  if (exitCode === INTERRUPTED) {
+    for (const job of session.rows('jobs').filter((row) => row.state === 'running')) await session.call('jobs.pause', { jobId: job.id })
+    context.output.line('Paused; `apply` goes on with it.')
+  }
+  return exitCode
 }
 
 /** What an earlier run left unfinished comes first, then what else is to be done. */

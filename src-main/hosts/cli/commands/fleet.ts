@@ -1,7 +1,7 @@
 // groupwright fleet …: destinations and pushes, bundles that come in, and who writes to a site.
 import { readFileSync } from 'node:fs'
 import { AppError } from '#main/base/index.ts'
-import { pushTargetSettings, type BundleFacts, type PushTargetRow } from '#contract/model.ts'
+import { newPushTarget, type BundleFacts, type PushTargetRow } from '#contract/model.ts'
 import { openProgram, openSite } from '../open.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../output.ts'
@@ -38,7 +38,7 @@ export async function setTarget(context: CommandContext, name = '', url = ''): P
     ditto: { namespace: options.namespace ?? 'groupwright.site', subject: options.dittoSubject ?? 'nginx:ditto' },
     receiver: textOf(options.receiver),
   }
-  const settings = pushTargetSettings.safeParse(
+  const settings = newPushTarget.safeParse(
     url.startsWith('mqtt')
       ? { kind: 'mqtt', version: mqttVersion === 3 ? 4 : mqttVersion, topic, retain, ...common }
       : { kind: 'https', method, ...common },
@@ -57,7 +57,9 @@ export async function setTarget(context: CommandContext, name = '', url = ''): P
       settings: settings.data,
       ...(secret === undefined ? {} : { secret }),
     })
-    context.output.value({ id }, `${known === undefined ? 'Added' : 'Changed'} ${name}`)
+    const lacksSecret = auth !== 'none' && session.rows('pushTargets').find((row) => row.id === id)?.hasSecret !== true
+    const missing = lacksSecret ? '; its password, token or key has to be given with --secret-file' : ''
+    context.output.value({ id }, `${known === undefined ? 'Added' : 'Changed'} ${name}${missing}`)
     return EXIT.ok
   })
 }

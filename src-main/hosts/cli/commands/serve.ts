@@ -26,7 +26,7 @@ export async function serve({ options }: CommandContext): Promise<number> {
   if (options.site === undefined)
     throw new AppError('input.invalid', 'Name the site file with --site FILE', { details: { option: '--site' } })
   const path = sitePath(options.site)
-  const { program, session } = openProgram({ ...options, resumeJobs: true, advertise: true })
+  const { program, session } = openProgram({ ...options, joining: options.joining ?? 'proxy', resumeJobs: true, advertise: true })
   try {
     if (options.demo !== undefined && !existsSync(path)) await createAt(session, path, options)
     else if (existsSync(path)) await program.openSiteFile(path)

@@ -42,6 +42,8 @@ export interface NamedDevice {
 export interface ImportPorts extends Pick<ImportState, 'groupNames' | 'checkGroupName'> {
   readonly clock: Clock
   readonly random: Random
+  /** Called before anything is imported, with the groups that devices shall be in; may throw. */
+  checkAssignments?(assignments: readonly GroupAssignment[]): void
   /** Called once, after the devices are durable, when there is anything to assign. */
   assignGroups(assignments: readonly GroupAssignment[]): void
   /** Called once, after the devices are durable, with those that the list names by number although they were heard already. */
@@ -83,6 +85,7 @@ export function applyImport(inventory: Inventory, ports: ImportPorts, input: Imp
       details: { columns: [...plan.columns] },
     })
   }
+  ports.checkAssignments?.(plan.assignments)
   inventory.commit({ rooms: plan.draft.rooms, devices: plan.draft.devices, events: plan.events })
   if (plan.assignments.length > 0) ports.assignGroups(plan.assignments)
   if (plan.named.length > 0) ports.named?.(plan.named)

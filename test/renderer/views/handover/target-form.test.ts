@@ -1,7 +1,7 @@
 // The form of a destination: what it makes of what was typed, and back.
 import { describe, expect, it } from 'vitest'
 import type { PushTargetSettings } from '#contract/model.ts'
-import { pushTargetSettings } from '#contract/model.ts'
+import { newPushTarget } from '#contract/model.ts'
 import { emptyTarget, faultOf, formOf, settingsOf, urlFor } from '../../../../src-renderer/views/handover/target-form.ts'
 
 const filled = { ...emptyTarget(), name: ' Fleet ', url: ' https://fleet.example/site ' }
@@ -18,7 +18,7 @@ describe('the form of a destination', () => {
     ['a bundle with keys', { receiver: '{"kty":"EC"}' }],
   ])('gives settings that the contract takes, and shows them again: %s', (_what, change) => {
     const settings = settingsOf({ ...filled, ...change })
-    expect(pushTargetSettings.safeParse(settings).success).toBe(true)
+    expect(newPushTarget.safeParse(settings).success).toBe(true)
     expect(settingsOf(formOf(settings))).toEqual(settings)
   })
 
@@ -40,6 +40,8 @@ describe('the form of a destination', () => {
     expect(faultOf(emptyTarget())).toBe('name')
     expect(faultOf({ ...filled, url: 'http://plain.example' })).toBe('url')
     expect(faultOf({ ...filled, kind: 'mqtt' })).toBe('url')
+    expect(faultOf({ ...filled, url: 'https://me:secret@fleet.example/site' })).toBe('url')
+    expect(faultOf({ ...filled, url: 'https://fleet.example/@site?a=b@c' })).toBeUndefined()
     expect(faultOf({ ...filled, kind: 'mqtt', url: 'mqtts://b', topic: 'a/#' })).toBe('topic')
     expect(faultOf({ ...filled, auth: 'certificate' })).toBe('certificate')
     expect(faultOf(filled)).toBeUndefined()
