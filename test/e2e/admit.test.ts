@@ -93,6 +93,8 @@ describe.skipIf(browser === undefined)('admission in the window', () => {
     expect(await barriers('admit-refuse')).toEqual([])
     await page.keyboard.press('Enter')
     await session.when('ra', ({ pending }) => pending === DEVICES - 1)
+    // A dialog that is still going away holds the keyboard.
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     await table.focus()
     await page.keyboard.press('ControlOrMeta+a')
     await page.getByText(/selected/).waitFor()

@@ -66,7 +66,7 @@ describe.skipIf(browser === undefined)('commissioning', () => {
   }, 600_000)
 
   it('does the same by keyboard alone', async () => {
-    const walked = await walk(20, keys)
+    const walked = await walk(12, keys)
     expect(walked.groups).toBeGreaterThan(1)
     expect(walked.confirmed).toBe(walked.members)
     expect(walked.faults).toEqual([])

@@ -73,7 +73,11 @@ export async function commission(
   const prove = button(/^Test (the|all) \d+ groups? that/)
   await prove.waitFor()
   while (!(await proven.isVisible())) {
-    if (await prove.isVisible()) await driver.press(prove)
+    if (await prove.isVisible()) {
+      await driver.press(prove)
+      // Gone while the job runs; back where something did not follow.
+      await prove.waitFor({ state: 'hidden' })
+    }
     await proven.or(prove).first().waitFor({ timeout: JOB_TIMEOUT_MS })
   }
   // Nothing was chosen, so everything is protected.
