@@ -259,7 +259,7 @@ it.each(HARDEST)('a confirmation that the server works on is sent again after a 
   expectOnce(at, [await done])
 })
 
-it.each(MODES)('kills at random, and a server that comes and goes, lose no device and issue nothing twice (%s)', TIME, async (mode) => {
+it.each(HARDEST)('kills at random, and a server that comes and goes, lose no device and issue nothing twice (%s)', TIME, async (mode) => {
   const DEVICES = 24
   const { at, proxy } = await setUp(mode, DEVICES)
   const random = seededRandom(mode.length)
